@@ -1,0 +1,1 @@
+//! AWS Organizations in our words.

@@ -1,0 +1,119 @@
+//! What every Koza function needs around its handler: JSON logs, strict input, error names that state machines match,
+//! a clock that can run faster, settings, roles in other accounts, and the records bucket.
+
+mod aws;
+mod records;
+mod settings;
+mod sweeping;
+
+pub use aws::{Aws, code, fault, text};
+pub use records::S3Records;
+pub use settings::Settings;
+pub use sweeping::{Ask as SweepAsk, sweep};
+
+use jiff::Timestamp;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use shared::Fault;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// What `main` returns.
+pub type Error = lambda_runtime::Error;
+
+/// What a handler knows of its own invocation.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// When to stop and answer with what is left; some seconds before Lambda's own deadline.
+    pub deadline: Instant,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Seconds that are kept between our own deadline and Lambda's: to write records and to answer.
+const RESERVE: Duration = Duration::from_secs(20);
+
+/// Runs a function until Lambda ends it. The payload is parsed here and nowhere else, so that a missing or misspelt
+/// field is the fault `Invalid` with a plain message and not the path of a Rust type.
+pub async fn run<Ask, Answer, Handler, Running>(handler: Handler) -> Result<(), Error>
+where
+    Ask: DeserializeOwned,
+    Answer: Serialize,
+    Handler: Fn(Ask, Call) -> Running,
+    Running: Future<Output = Result<Answer, Fault>>,
+{
+    let handler = &handler;
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
+        let started = Instant::now();
+        let left = event
+            .context
+            .deadline()
+            .duration_since(std::time::SystemTime::now())
+            .unwrap_or_default();
+        let call = Call {
+            deadline: started + left.saturating_sub(RESERVE.min(left / 4)),
+            now: Timestamp::now(),
+        };
+        let answer = match parse::<Ask>(event.payload) {
+            Ok(ask) => handler(ask, call).await,
+            Err(fault) => Err(fault),
+        };
+        let duration_ms = started.elapsed().as_millis() as u64;
+        match &answer {
+            Ok(_) => tracing::info!(duration_ms, "done"),
+            Err(fault) => tracing::error!(duration_ms, error.name = fault.name(), error = fault.chain(), "failed"),
+        }
+        answer.map_err(|fault| Failure(fault).into_diagnostic())
+    }))
+    .await
+}
+
+/// Starts JSON logs. The level comes from `AWS_LAMBDA_LOG_LEVEL`, `info` without it.
+pub fn logs() {
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_env_filter(tracing_subscriber::EnvFilter::new(level.to_lowercase()))
+        .init();
+}
+
+/// Reads a payload, or says what is wrong with it.
+pub fn parse<T: DeserializeOwned>(payload: Value) -> Result<T, Fault> {
+    serde_json::from_value(payload)
+        .map_err(|e| Fault::invalid(format!("the input is not as expected: {e}")))
+}
+
+/// A fault as Lambda reports it: `errorType` is the name that the machines match.
+struct Failure(Fault);
+
+impl Failure {
+    fn into_diagnostic(self) -> Diagnostic {
+        Diagnostic {
+            error_type: self.0.name().to_owned(),
+            error_message: self.0.chain(),
+        }
+    }
+}
+
+/// The clock that functions sleep by. One minute of AWS time takes `1 / speed` minutes.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    speed: f64,
+}
+
+impl Clock {
+    /// A clock that runs `speed` times as fast as the world's.
+    pub fn new(speed: f64) -> Self {
+        Self {
+            speed: speed.max(1.0),
+        }
+    }
+
+    /// Sleeps for a duration of AWS time. Only for pacing calls: waiting for AWS is the state machine's.
+    pub async fn sleep(&self, aws_time: Duration) {
+        tokio::time::sleep(aws_time.div_f64(self.speed)).await;
+    }
+}
