@@ -1,1 +1,78 @@
+//! The local AWS: one gateway on 127.0.0.1 before two emulators, moto and ministack.
+//!
+//! Member and management accounts are moto's, the operations account is ministack's. The gateway knows every session,
+//! refuses what AWS would refuse and the emulators let pass, answers what they lack, and writes every call down.
+//! It keeps everything in memory: `down` forgets it.
 
+mod accounts;
+mod answer;
+mod bystander;
+mod costs;
+mod emulators;
+mod gateway;
+mod guardrails;
+mod http;
+mod identity_center;
+mod ledger;
+mod operation;
+mod rules;
+mod tools;
+mod upstream;
+
+pub use emulators::{Options, Process, Running, down, status, up};
+pub use ledger::Call;
+pub use tools::{Tools, tools};
+
+use anyhow::Context;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// The organization's management account.
+pub const MANAGEMENT: &str = "111122223333";
+/// The account that Koza is deployed into.
+pub const OPERATIONS: &str = "444455556666";
+/// Where Koza and Identity Center are.
+pub const REGION: &str = "ap-northeast-1";
+/// Access key of the management account's administrator; any secret goes with it.
+pub const MANAGEMENT_KEY: &str = "AKIAKOZAMANAGEMENT00";
+/// Access key of the operations account's administrator; any secret goes with it.
+pub const OPERATIONS_KEY: &str = "AKIAKOZAOPERATIONS00";
+
+/// What the gateway's process does: serves until it is ended.
+pub async fn serve(dir: &Path) -> anyhow::Result<()> {
+    let running = std::fs::read(dir.join("running.json")).context("the emulators are started first")?;
+    let running: Running = serde_json::from_slice(&running)?;
+    let address = running.endpoint.trim_start_matches("http://");
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{address} is taken"))?;
+    let gateway = gateway::Gateway::new(upstream::Upstream::new(running.moto, running.ministack));
+    axum::serve(listener, gateway.router()).await?;
+    Ok(())
+}
+
+/// Signs a user in to the access portal: the token that AWS's portal operations take.
+pub async fn sign_in(endpoint: &str, user: &str) -> anyhow::Result<String> {
+    let answer = http::post(endpoint, "/_koza/sign-in", &json!({"userName": user})).await?;
+    let answer: Value = serde_json::from_str(&answer)?;
+    let token = answer["accessToken"].as_str();
+    Ok(token.context("no token in the answer")?.to_owned())
+}
+
+/// Sets what Cost Explorer knows: account to day to USD.
+pub async fn set_costs(endpoint: &str, costs: &Value) -> anyhow::Result<()> {
+    http::post(endpoint, "/_koza/costs", costs).await.map(drop)
+}
+
+/// Every call so far, oldest first.
+pub async fn calls(endpoint: &str) -> anyhow::Result<Vec<Call>> {
+    let text = http::get(endpoint, "/_koza/calls").await?;
+    text.lines()
+        .map(|line| serde_json::from_str(line).context("the ledger cannot be read"))
+        .collect()
+}
+
+/// Whether the account beside the pool still has what it had.
+pub async fn bystander_is_intact(running: &Running) -> anyhow::Result<bool> {
+    bystander::is_intact(&running.endpoint, &running.bystander).await
+}

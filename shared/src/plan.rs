@@ -86,7 +86,7 @@ impl CoursePlan {
         let mut seats = available.to_vec();
         seats.sort();
         Ok(Self {
-            course: CourseId(course.course.to_string()),
+            course: course.course.clone(),
             title: course.title.clone(),
             starts: course.starts,
             ends: course.ends,

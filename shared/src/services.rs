@@ -40,3 +40,10 @@ pub const SERVICES: &[Service] = &[
         kinds: &["sagemaker.notebook-instance", "sagemaker.notebook-lifecycle-config"],
     },
 ];
+
+/// Services that courses ask for and no kind covers yet: refused with that reason.
+pub const NOT_SWEPT: &[&str] = &[
+    "athena", "backup", "batch", "bedrock", "cloud9", "codebuild", "codepipeline", "ecr", "ecs", "efs", "eks", "elasticache",
+    "elasticloadbalancing", "events", "fsx", "glue", "kinesis", "kms", "lightsail", "opensearch", "rds", "redshift", "route53",
+    "secretsmanager", "sns", "sqs", "ssm", "states", "stepfunctions",
+];

@@ -1,0 +1,118 @@
+//! Answers that the gateway gives itself, in each protocol's own shape.
+
+use crate::operation::Protocol;
+use axum::body::Body;
+use axum::http::{Response, StatusCode, header::CONTENT_TYPE};
+use serde_json::{Value, json};
+
+/// An AWS error: code, message, status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// AWS's error code.
+    pub code: String,
+    /// For people.
+    pub message: String,
+    /// HTTP status.
+    pub status: u16,
+}
+
+impl Refusal {
+    /// An error of this code; most of AWS's client errors are 400.
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            status: 400,
+        }
+    }
+
+    /// "Access denied", by the code that the protocol uses for it.
+    pub fn denied(protocol: Protocol, message: impl Into<String>) -> Self {
+        let (code, status) = match protocol {
+            Protocol::Ec2 => ("UnauthorizedOperation", 403),
+            Protocol::Query | Protocol::RestXml => ("AccessDenied", 403),
+            Protocol::Json => ("AccessDeniedException", 400),
+            Protocol::RestJson => ("AccessDeniedException", 403),
+        };
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            status,
+        }
+    }
+
+    /// The answer in the service's shape.
+    pub fn into_response(self, protocol: Protocol) -> Response<Body> {
+        let (code, message) = (xml(&self.code), xml(&self.message));
+        let (kind, body) = match protocol {
+            Protocol::Json | Protocol::RestJson => (
+                "application/json",
+                json!({"__type": self.code, "message": self.message, "Message": self.message}).to_string(),
+            ),
+            Protocol::Query => (
+                "text/xml",
+                format!(
+                    "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+                     <RequestId>koza-local</RequestId></ErrorResponse>"
+                ),
+            ),
+            Protocol::Ec2 => (
+                "text/xml",
+                format!(
+                    "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error></Errors>\
+                     <RequestID>koza-local</RequestID></Response>"
+                ),
+            ),
+            Protocol::RestXml => (
+                "application/xml",
+                format!(
+                    "<?xml version=\"1.0\"?><ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error>\
+                     <Code>{code}</Code><Message>{message}</Message></ErrorResponse>"
+                ),
+            ),
+        };
+        // S3 wants its error at the document's root.
+        let body = match protocol {
+            Protocol::RestXml if !body.contains("cloudfront") => format!(
+                "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message><Error><Code>{code}</Code>\
+                 <Message>{message}</Message></Error></Error>"
+            ),
+            _ => body,
+        };
+        response(self.status, kind, body, Some(&self.code))
+    }
+}
+
+/// A JSON answer.
+pub fn json_answer(value: &Value) -> Response<Body> {
+    response(200, "application/x-amz-json-1.1", value.to_string(), None)
+}
+
+/// An XML answer of a query service.
+pub fn xml_answer(body: String) -> Response<Body> {
+    response(200, "text/xml", body, None)
+}
+
+fn response(status: u16, kind: &str, body: String, error: Option<&str>) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    if let Ok(kind) = kind.parse() {
+        response.headers_mut().insert(CONTENT_TYPE, kind);
+    }
+    if let Some(code) = error.and_then(|c| c.parse().ok()) {
+        response.headers_mut().insert("x-amzn-errortype", code);
+    }
+    response
+}
+
+/// Escapes text for XML.
+pub fn xml(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// The text of the first element of this name.
+pub fn element<'a>(document: &'a str, name: &str) -> Option<&'a str> {
+    let start = document.find(&format!("<{name}>"))? + name.len() + 2;
+    let end = document[start..].find(&format!("</{name}>"))?;
+    Some(&document[start..start + end])
+}
