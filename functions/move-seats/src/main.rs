@@ -1,1 +1,20 @@
-fn main() {}
+//! Moves seats from one organizational unit to another: the state of a seat is where it is.
+
+use move_seats::handle;
+use organization::{OrganizationsReader, OrganizationsWriter};
+use runtime::{Aws, S3Records, Settings};
+use shared::names::ManagementRole;
+
+#[tokio::main]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::logs();
+    let settings = Settings::read()?;
+    let aws = Aws::load(&settings).await;
+    let records = S3Records::new(&aws.own, &settings.records);
+    let reader = OrganizationsReader::new(&aws.management(ManagementRole::OrganizationReader).await);
+    let writer = OrganizationsWriter::new(&aws.management(ManagementRole::PoolWriter).await);
+    runtime::run(|ask, call| {
+        handle(&reader, &writer, &records, &settings.names, settings.clock, ask, call)
+    })
+    .await
+}
