@@ -38,11 +38,7 @@ impl Accounts {
     pub fn caller(&self, key: &str) -> Option<Caller> {
         let fixed = |account: &str, name: &str| {
             let arn = format!("arn:aws:iam::{account}:{name}");
-            Some(Caller {
-                account: account.to_owned(),
-                session: arn.clone(),
-                arn,
-            })
+            Some(Caller { account: account.to_owned(), session: arn.clone(), arn })
         };
         match key {
             MANAGEMENT_KEY => fixed(MANAGEMENT, "user/administrator"),
@@ -150,10 +146,7 @@ pub async fn role(upstream: &Upstream, account: &str, name: &str) -> Option<Role
     let document = element(&text, "AssumeRolePolicyDocument")?;
     let document = percent_encoding::percent_decode_str(document).decode_utf8_lossy().into_owned();
     let document = document.replace("&quot;", "\"").replace("&amp;", "&");
-    Some(Role {
-        arn: element(&text, "Arn")?.to_owned(),
-        trust: serde_json::from_str(&document).ok()?,
-    })
+    Some(Role { arn: element(&text, "Arn")?.to_owned(), trust: serde_json::from_str(&document).ok()? })
 }
 
 /// Whether a trust policy lets the caller in: its account's root or its own ARN as principal, and its conditions.
@@ -166,9 +159,7 @@ pub fn trusts(trust: &Value, caller: &Caller) -> bool {
             Value::Array(many) => many.iter().filter_map(|p| p.as_str().map(str::to_owned)).collect(),
             _ => Vec::new(),
         };
-        let named = principals
-            .iter()
-            .any(|p| p == "*" || p == &root || p == &caller.account || p == &caller.arn);
+        let named = principals.iter().any(|p| p == "*" || p == &root || p == &caller.account || p == &caller.arn);
         // What is left is a question of action and condition, which the library answers.
         if let Some(statement) = statement.as_object_mut() {
             statement.remove("Principal");
@@ -177,8 +168,13 @@ pub fn trusts(trust: &Value, caller: &Caller) -> bool {
         let policy = json!({"Version": "2012-10-17", "Statement": [statement]});
         named
             && matches!(
-                serde_json::from_value::<IAMPolicy>(policy)
-                    .map(|p| crate::guardrails::evaluate(&p, caller, "sts:AssumeRole", "*", &[])),
+                serde_json::from_value::<IAMPolicy>(policy).map(|p| crate::guardrails::evaluate(
+                    &p,
+                    caller,
+                    "sts:AssumeRole",
+                    "*",
+                    &[]
+                )),
                 Ok(Decision::Allow)
             )
     })

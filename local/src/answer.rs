@@ -19,11 +19,7 @@ pub struct Refusal {
 impl Refusal {
     /// An error of this code; most of AWS's client errors are 400.
     pub fn new(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            code: code.to_owned(),
-            message: message.into(),
-            status: 400,
-        }
+        Self { code: code.to_owned(), message: message.into(), status: 400 }
     }
 
     /// "Access denied", by the code that the protocol uses for it.
@@ -34,11 +30,7 @@ impl Refusal {
             Protocol::Json => ("AccessDeniedException", 400),
             Protocol::RestJson => ("AccessDeniedException", 403),
         };
-        Self {
-            code: code.to_owned(),
-            message: message.into(),
-            status,
-        }
+        Self { code: code.to_owned(), message: message.into(), status }
     }
 
     /// The answer in the service's shape.

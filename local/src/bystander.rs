@@ -9,7 +9,8 @@ const ROLE: &str = "production-application";
 
 async fn signer(endpoint: &str, account: &str) -> anyhow::Result<Signer> {
     let role = format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole");
-    let form = [("Action", "AssumeRole"), ("Version", "2011-06-15"), ("RoleArn", &role), ("RoleSessionName", "bystander")];
+    let form =
+        [("Action", "AssumeRole"), ("Version", "2011-06-15"), ("RoleArn", &role), ("RoleSessionName", "bystander")];
     let text = http::form(endpoint, &Signer::key(MANAGEMENT_KEY), "sts", &form).await?;
     let key = crate::answer::element(&text, "AccessKeyId").unwrap_or_default();
     ensure!(!key.is_empty(), "the bystander's access role cannot be assumed: {text}");
@@ -22,7 +23,8 @@ pub async fn furnish(endpoint: &str, account: &str) -> anyhow::Result<()> {
     http::put(endpoint, &signer, "s3", &format!("/{BUCKET}"), "").await?;
     http::put(endpoint, &signer, "s3", &format!("/{BUCKET}/2026/ledger.csv"), "day,usd\n").await?;
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
-    let form = [("Action", "CreateRole"), ("Version", "2010-05-08"), ("RoleName", ROLE), ("AssumeRolePolicyDocument", trust)];
+    let form =
+        [("Action", "CreateRole"), ("Version", "2010-05-08"), ("RoleName", ROLE), ("AssumeRolePolicyDocument", trust)];
     http::form(endpoint, &signer, "iam", &form).await?;
     Ok(())
 }

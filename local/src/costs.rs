@@ -29,7 +29,10 @@ impl Costs {
         let day = |name: &str| body["TimePeriod"][name].as_str().unwrap_or_default().to_owned();
         let (start, end) = (day("Start"), day("End"));
         if start.is_empty() || start >= end {
-            return Err(Refusal::new("ValidationException", "Start date (and hour) should be before end date (and hour)"));
+            return Err(Refusal::new(
+                "ValidationException",
+                "Start date (and hour) should be before end date (and hour)",
+            ));
         }
         if body["GroupBy"][0]["Key"] != "LINKED_ACCOUNT" {
             return Err(Refusal::new("ValidationException", "the local AWS groups by LINKED_ACCOUNT only"));

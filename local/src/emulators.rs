@@ -228,7 +228,14 @@ async fn settle(running: &mut Running) -> anyhow::Result<()> {
         }
     }
     let ask = async |target: &str, body: serde_json::Value| {
-        http::signed_json(&running.endpoint, MANAGEMENT_KEY, "organizations", &format!("AWSOrganizationsV20161128.{target}"), &body).await
+        http::signed_json(
+            &running.endpoint,
+            MANAGEMENT_KEY,
+            "organizations",
+            &format!("AWSOrganizationsV20161128.{target}"),
+            &body,
+        )
+        .await
     };
     ask("CreateOrganization", json!({"FeatureSet": "ALL"})).await?;
     let roots = ask("ListRoots", json!({})).await?;

@@ -111,6 +111,8 @@ impl Gateway {
         match operation.service.as_str() {
             // The operations account is Identity Center's delegated administrator.
             "sso" | "identitystore" => Ok(MANAGEMENT),
+            // A delegated administrator may read the organization, and nothing else of it.
+            "organizations" if reads(&operation.name) => Ok(MANAGEMENT),
             "organizations" | "ce" => Err(Refusal::denied(
                 operation.protocol,
                 format!(
@@ -143,10 +145,7 @@ impl Gateway {
             asked.push(("iam:PassRole".to_owned(), role));
         }
         for (action, resource) in asked {
-            let objection = self
-                .guardrails
-                .objection(&self.upstream, caller, &action, &resource, &context)
-                .await;
+            let objection = self.guardrails.objection(&self.upstream, caller, &action, &resource, &context).await;
             if let Some(why) = objection {
                 return Err(Refusal::denied(
                     operation.protocol,
@@ -166,7 +165,9 @@ impl Gateway {
         let account = &caller.account;
         match operation.service.as_str() {
             "iam" => {
-                if let Some(arn) = operation::field(body, "PolicyArn").filter(|_| operation.name.contains("Policy") && !operation.name.contains("RolePolicy")) {
+                if let Some(arn) = operation::field(body, "PolicyArn")
+                    .filter(|_| operation.name.contains("Policy") && !operation.name.contains("RolePolicy"))
+                {
                     return arn;
                 }
                 match operation::field(body, "RoleName") {
@@ -228,16 +229,12 @@ impl Gateway {
     /// The gateway's own endpoints, for stories and people.
     async fn own(&self, parts: &Parts, body: &[u8]) -> Option<Response<Body>> {
         let path = parts.uri.path();
-        let query: HashMap<String, String> = form_urlencoded::parse(parts.uri.query().unwrap_or("").as_bytes())
-            .into_owned()
-            .collect();
+        let query: HashMap<String, String> =
+            form_urlencoded::parse(parts.uri.query().unwrap_or("").as_bytes()).into_owned().collect();
         let portal = ["/assignment/accounts", "/assignment/roles", "/federation/credentials"];
         if portal.contains(&path) {
             let token = header(parts, "x-amz-sso_bearer_token").unwrap_or_default();
-            let answer = self
-                .identity_center
-                .portal(&self.upstream, &self.accounts, path, &query, token)
-                .await;
+            let answer = self.identity_center.portal(&self.upstream, &self.accounts, path, &query, token).await;
             return Some(answer.unwrap_or_else(|r| r.into_response(Protocol::RestJson)));
         }
         let asked = || serde_json::from_slice::<Value>(body).unwrap_or_default();
@@ -276,7 +273,10 @@ impl Gateway {
             .and_then(|c| c.split(',').next())
             .map(str::to_owned)
             .or_else(|| operation::field(query.as_bytes(), "X-Amz-Credential"))
-            .ok_or_else(|| Refusal { status: 403, ..Refusal::new("MissingAuthenticationToken", "Missing Authentication Token") })?;
+            .ok_or_else(|| Refusal {
+                status: 403,
+                ..Refusal::new("MissingAuthenticationToken", "Missing Authentication Token")
+            })?;
         let scope: Vec<&str> = credential.trim().split('/').collect();
         let [key, _, region, service, ..] = scope[..] else {
             return Err(Refusal::new("IncompleteSignature", credential));
@@ -289,13 +289,12 @@ impl Gateway {
         });
         let caller = self.accounts.caller(key).ok_or_else(|| Refusal {
             status: 403,
-            ..Refusal::new("InvalidClientTokenId", format!("The security token included in the request is invalid: {key}"))
+            ..Refusal::new(
+                "InvalidClientTokenId",
+                format!("The security token included in the request is invalid: {key}"),
+            )
         })?;
-        Ok(Signed {
-            caller,
-            region: region.to_owned(),
-            operation,
-        })
+        Ok(Signed { caller, region: region.to_owned(), operation })
     }
 }
 
@@ -320,11 +319,7 @@ async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
             (refusal.into_response(protocol), Some(code))
         }
         Ok(answer) if answer.status().is_client_error() || answer.status().is_server_error() => {
-            let code = answer
-                .headers()
-                .get("x-amzn-errortype")
-                .and_then(|v| v.to_str().ok())
-                .map(str::to_owned);
+            let code = answer.headers().get("x-amzn-errortype").and_then(|v| v.to_str().ok()).map(str::to_owned);
             let status = answer.status().to_string();
             (answer, Some(code.unwrap_or(status)))
         }
@@ -347,9 +342,7 @@ async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
 
 async fn read(body: Body) -> Result<Bytes, Refusal> {
     let collected = body.collect().await;
-    collected
-        .map(|c| c.to_bytes())
-        .map_err(|e| Refusal::new("RequestTimeout", e.to_string()))
+    collected.map(|c| c.to_bytes()).map_err(|e| Refusal::new("RequestTimeout", e.to_string()))
 }
 
 fn reads(operation: &str) -> bool {
@@ -384,13 +377,25 @@ fn passed_role(operation: &Operation, body: &[u8]) -> Option<String> {
 /// The Regions that are enabled by default (AWS Account Management, "Regions enabled by default").
 fn regions() -> Response<Body> {
     let names = [
-        "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-southeast-1", "ap-southeast-2",
-        "ca-central-1", "eu-central-1", "eu-north-1", "eu-west-1", "eu-west-2", "eu-west-3", "sa-east-1", "us-east-1",
-        "us-east-2", "us-west-1", "us-west-2",
+        "ap-northeast-1",
+        "ap-northeast-2",
+        "ap-northeast-3",
+        "ap-south-1",
+        "ap-southeast-1",
+        "ap-southeast-2",
+        "ca-central-1",
+        "eu-central-1",
+        "eu-north-1",
+        "eu-west-1",
+        "eu-west-2",
+        "eu-west-3",
+        "sa-east-1",
+        "us-east-1",
+        "us-east-2",
+        "us-west-1",
+        "us-west-2",
     ];
-    let list: Vec<Value> = names
-        .iter()
-        .map(|name| json!({"RegionName": name, "RegionOptStatus": "ENABLED_BY_DEFAULT"}))
-        .collect();
+    let list: Vec<Value> =
+        names.iter().map(|name| json!({"RegionName": name, "RegionOptStatus": "ENABLED_BY_DEFAULT"})).collect();
     json_answer(&json!({"Regions": list}))
 }

@@ -77,11 +77,8 @@ async fn read(upstream: &Upstream, account: &str) -> Result<Vec<Vec<IAMPolicy>>,
     let mut levels = Vec::new();
     let mut target = account.to_owned();
     loop {
-        let answer = ask(
-            "ListPoliciesForTarget",
-            json!({"TargetId": target, "Filter": "SERVICE_CONTROL_POLICY"}),
-        )
-        .await?;
+        let answer =
+            ask("ListPoliciesForTarget", json!({"TargetId": target, "Filter": "SERVICE_CONTROL_POLICY"})).await?;
         let mut level = Vec::new();
         for policy in answer["Policies"].as_array().into_iter().flatten() {
             let described = ask("DescribePolicy", json!({"PolicyId": policy["Id"]})).await?;
@@ -130,11 +127,7 @@ mod tests {
 
     fn caller(name: &str) -> Caller {
         let arn = format!("arn:aws:iam::111111111111:{name}");
-        Caller {
-            account: "111111111111".into(),
-            session: arn.clone(),
-            arn,
-        }
+        Caller { account: "111111111111".into(), session: arn.clone(), arn }
     }
 
     fn decide(statement: Value, who: &str, action: &str, resource: &str, context: &[(&str, &str)]) -> Decision {

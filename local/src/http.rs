@@ -60,7 +60,13 @@ pub async fn post(endpoint: &str, path: &str, body: &Value) -> anyhow::Result<St
 }
 
 /// A call of a JSON service.
-pub async fn signed_json(endpoint: &str, key: &str, service: &str, target: &str, body: &Value) -> anyhow::Result<Value> {
+pub async fn signed_json(
+    endpoint: &str,
+    key: &str,
+    service: &str,
+    target: &str,
+    body: &Value,
+) -> anyhow::Result<Value> {
     let authorization = Signer::key(key).authorization(service);
     let headers = [
         ("authorization", authorization.as_str()),
@@ -74,10 +80,7 @@ pub async fn signed_json(endpoint: &str, key: &str, service: &str, target: &str,
 /// A call of a query service.
 pub async fn form(endpoint: &str, signer: &Signer, service: &str, fields: &[(&str, &str)]) -> anyhow::Result<String> {
     let authorization = signer.authorization(service);
-    let headers = [
-        ("authorization", authorization.as_str()),
-        ("content-type", "application/x-www-form-urlencoded"),
-    ];
+    let headers = [("authorization", authorization.as_str()), ("content-type", "application/x-www-form-urlencoded")];
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     send(endpoint, Method::POST, "/", &headers, body).await
 }

@@ -58,15 +58,23 @@ impl IdentityCenter {
                     .collect();
                 Some(json_answer(&json!({list: requests})))
             }
-            "DescribePermissionSetProvisioningStatus" => Some(json_answer(&json!({"PermissionSetProvisioningStatus": {
-                "Status": "SUCCEEDED", "RequestId": body["ProvisionPermissionSetRequestId"]
-            }}))),
+            "DescribePermissionSetProvisioningStatus" => {
+                Some(json_answer(&json!({"PermissionSetProvisioningStatus": {
+                    "Status": "SUCCEEDED", "RequestId": body["ProvisionPermissionSetRequestId"]
+                }})))
+            }
             _ => None,
         }
     }
 
     /// What AWS does besides, after moto has said yes.
-    pub async fn after(&self, upstream: &Upstream, operation: &str, asked: &Value, answered: &Value) -> Result<(), String> {
+    pub async fn after(
+        &self,
+        upstream: &Upstream,
+        operation: &str,
+        asked: &Value,
+        answered: &Value,
+    ) -> Result<(), String> {
         let kind = match operation {
             "CreateAccountAssignment" => "create",
             "DeleteAccountAssignment" => "delete",
@@ -101,12 +109,7 @@ impl IdentityCenter {
         let (_, identity_store) = instance(upstream).await.ok()?;
         let body = json!({"IdentityStoreId": identity_store, "Filters": [{"AttributePath": "UserName", "AttributeValue": user}]});
         let users = store(upstream, "ListUsers", &body).await.ok()?;
-        let id = users["Users"]
-            .as_array()?
-            .iter()
-            .find(|u| u["UserName"] == user)?["UserId"]
-            .as_str()?
-            .to_owned();
+        let id = users["Users"].as_array()?.iter().find(|u| u["UserName"] == user)?["UserId"].as_str()?.to_owned();
         let token = format!("portal-{id}");
         lock(&self.tokens).insert(token.clone(), id);
         Some(token)
@@ -151,9 +154,7 @@ impl IdentityCenter {
                     .find(|(account, set)| Some(account.as_str()) == wanted && Some(set.name.as_str()) == role)
                     .ok_or_else(|| Refusal { status: 403, ..Refusal::new("ForbiddenException", "No access") })?;
                 let arn = role_arn(account, &set.role);
-                let (key, _) = accounts
-                    .give(&arn, &user)
-                    .ok_or_else(|| broken(format!("{arn} is no role")))?;
+                let (key, _) = accounts.give(&arn, &user).ok_or_else(|| broken(format!("{arn} is no role")))?;
                 let expires = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(8)).as_millisecond();
                 Ok(json_answer(&json!({"roleCredentials": {
                     "accessKeyId": key, "secretAccessKey": "local", "sessionToken": format!("local-{key}"), "expiration": expires
@@ -232,12 +233,9 @@ async fn make_role(upstream: &Upstream, account: &str, instance_arn: &Value, set
         "Condition": {"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}}}]})
     .to_string();
     let (path, action) = (role_path(), ("Action", "CreateRole"));
-    let made = iam(
-        upstream,
-        account,
-        &[action, ("RoleName", &name), ("Path", &path), ("AssumeRolePolicyDocument", &trust)],
-    )
-    .await;
+    let made =
+        iam(upstream, account, &[action, ("RoleName", &name), ("Path", &path), ("AssumeRolePolicyDocument", &trust)])
+            .await;
     if made.0 != 200 {
         return Err(made.1);
     }

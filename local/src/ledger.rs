@@ -42,12 +42,7 @@ impl Ledger {
 
     /// JSON lines of all calls from an index on.
     pub fn since(&self, index: usize) -> String {
-        let lines: Vec<String> = self
-            .lock()
-            .iter()
-            .skip(index)
-            .filter_map(|c| serde_json::to_string(c).ok())
-            .collect();
+        let lines: Vec<String> = self.lock().iter().skip(index).filter_map(|c| serde_json::to_string(c).ok()).collect();
         lines.join("\n")
     }
 
@@ -57,10 +52,7 @@ impl Ledger {
         let mut by: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
         for call in calls.iter() {
             let outcome = call.error.clone().unwrap_or_else(|| "ok".to_owned());
-            *by.entry(format!("{}.{}", call.service, call.operation))
-                .or_default()
-                .entry(outcome)
-                .or_default() += 1;
+            *by.entry(format!("{}.{}", call.service, call.operation)).or_default().entry(outcome).or_default() += 1;
         }
         serde_json::json!({"total": calls.len(), "operations": by})
     }

@@ -43,9 +43,7 @@ pub async fn serve(dir: &Path) -> anyhow::Result<()> {
     let running = std::fs::read(dir.join("running.json")).context("the emulators are started first")?;
     let running: Running = serde_json::from_slice(&running)?;
     let address = running.endpoint.trim_start_matches("http://");
-    let listener = tokio::net::TcpListener::bind(address)
-        .await
-        .with_context(|| format!("{address} is taken"))?;
+    let listener = tokio::net::TcpListener::bind(address).await.with_context(|| format!("{address} is taken"))?;
     let gateway = gateway::Gateway::new(upstream::Upstream::new(running.moto, running.ministack));
     axum::serve(listener, gateway.router()).await?;
     Ok(())
@@ -67,9 +65,18 @@ pub async fn set_costs(endpoint: &str, costs: &Value) -> anyhow::Result<()> {
 /// Every call so far, oldest first.
 pub async fn calls(endpoint: &str) -> anyhow::Result<Vec<Call>> {
     let text = http::get(endpoint, "/_koza/calls").await?;
-    text.lines()
-        .map(|line| serde_json::from_str(line).context("the ledger cannot be read"))
-        .collect()
+    text.lines().map(|line| serde_json::from_str(line).context("the ledger cannot be read")).collect()
+}
+
+/// Calls by service and operation: how many there were, and how many of them were refused or failed.
+pub fn count(calls: &[Call]) -> std::collections::BTreeMap<(String, String), (usize, usize)> {
+    let mut counts = std::collections::BTreeMap::new();
+    for call in calls {
+        let entry: &mut (usize, usize) = counts.entry((call.service.clone(), call.operation.clone())).or_default();
+        entry.0 += 1;
+        entry.1 += usize::from(call.error.is_some());
+    }
+    counts
 }
 
 /// Whether the account beside the pool still has what it had.

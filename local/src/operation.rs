@@ -94,9 +94,7 @@ pub fn name(service: &str, parts: &Parts, body: &[u8]) -> Option<Operation> {
 
 /// One field of a form or a query string.
 pub fn field(form: &[u8], name: &str) -> Option<String> {
-    form_urlencoded::parse(form)
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
+    form_urlencoded::parse(form).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 /// A header as text.
@@ -110,20 +108,19 @@ fn is_form(parts: &Parts) -> bool {
 
 fn rest(service: &str, parts: &Parts, path: &str, query: &str) -> Option<Operation> {
     let segments: Vec<&str> = path.split('/').filter(|s| !s.is_empty()).collect();
-    let asked: HashMap<String, String> = form_urlencoded::parse(query.as_bytes())
-        .into_owned()
-        .map(|(k, v)| (k.to_lowercase(), v))
-        .collect();
+    let asked: HashMap<String, String> =
+        form_urlencoded::parse(query.as_bytes()).into_owned().map(|(k, v)| (k.to_lowercase(), v)).collect();
     let best = REST
         .iter()
         .filter(|row| row.service == service && row.method == parts.method.as_str())
         .filter(|row| {
-            row.query.iter().all(|(key, value)| {
-                asked.get(&key.to_lowercase()).is_some_and(|v| value.is_empty() || v == value)
-            }) && row.needs.iter().all(|(place, key)| match *place {
-                "querystring" => asked.contains_key(*key),
-                _ => parts.headers.contains_key(*key),
-            })
+            row.query
+                .iter()
+                .all(|(key, value)| asked.get(&key.to_lowercase()).is_some_and(|v| value.is_empty() || v == value))
+                && row.needs.iter().all(|(place, key)| match *place {
+                    "querystring" => asked.contains_key(*key),
+                    _ => parts.headers.contains_key(*key),
+                })
         })
         .filter_map(|row| labels(&row.path, &segments).map(|labels| (row, labels)))
         .max_by_key(|(row, labels)| (row.path.len() - labels.len(), row.query.len(), row.needs.len()))?;
@@ -131,12 +128,7 @@ fn rest(service: &str, parts: &Parts, path: &str, query: &str) -> Option<Operati
         "s3" | "cloudfront" | "route53" => Protocol::RestXml,
         _ => Protocol::RestJson,
     };
-    Some(Operation {
-        service: service.to_owned(),
-        name: best.0.name.to_owned(),
-        protocol,
-        labels: best.1,
-    })
+    Some(Operation { service: service.to_owned(), name: best.0.name.to_owned(), protocol, labels: best.1 })
 }
 
 /// Matches a URI's segments with a template's; a label that ends with `+` takes the rest.

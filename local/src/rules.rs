@@ -55,12 +55,7 @@ impl Rules {
         body: &[u8],
     ) -> Option<Refusal> {
         let stack = field(body, "StackName")?;
-        let name = stack
-            .split("stack/")
-            .nth(1)
-            .and_then(|rest| rest.split('/').next())
-            .unwrap_or(&stack)
-            .to_owned();
+        let name = stack.split("stack/").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or(&stack).to_owned();
         let key = (place.account.to_owned(), place.region.to_owned(), name.clone());
         let given = field(body, "RoleARN");
         let remembered = self.lock().get(&key).cloned();
@@ -75,10 +70,7 @@ impl Rules {
             .await
             .is_some_and(|role| role.arn == arn);
         if !exists {
-            return Some(Refusal::new(
-                "ValidationError",
-                format!("Role {arn} is invalid or cannot be assumed"),
-            ));
+            return Some(Refusal::new("ValidationError", format!("Role {arn} is invalid or cannot be assumed")));
         }
         self.lock().insert(key, arn);
         None
@@ -91,19 +83,14 @@ impl Rules {
 
 async fn is_protected(upstream: &Upstream, place: Place<'_>, stack: &str) -> bool {
     let form = [("Action", "DescribeStacks"), ("Version", "2010-05-15"), ("StackName", stack)];
-    let (_, text) = upstream
-        .ask(place.account, place.region, "cloudformation", Question::Form(&form))
-        .await;
+    let (_, text) = upstream.ask(place.account, place.region, "cloudformation", Question::Form(&form)).await;
     element(&text, "EnableTerminationProtection").is_some_and(|v| v.eq_ignore_ascii_case("true"))
 }
 
 async fn protected_pool(upstream: &Upstream, place: Place<'_>, body: &[u8]) -> Option<Refusal> {
     let asked: Value = serde_json::from_slice(body).ok()?;
     let target = "AWSCognitoIdentityProviderService.DescribeUserPool";
-    let pool = upstream
-        .ask_json(place.account, place.region, "cognito-idp", target, &asked)
-        .await
-        .ok()?;
+    let pool = upstream.ask_json(place.account, place.region, "cognito-idp", target, &asked).await.ok()?;
     (pool["UserPool"]["DeletionProtection"] == "ACTIVE").then(|| {
         Refusal::new(
             "InvalidParameterException",
@@ -131,8 +118,12 @@ async fn wrong_source(upstream: &Upstream, place: Place<'_>, body: &[u8]) -> Opt
         .ask_json(place.account, "us-east-1", "organizations", target, &json!({"ChildId": asked["AccountId"]}))
         .await
         .ok()?;
-    (answer["Parents"][0]["Id"] != asked["SourceParentId"])
-        .then(|| Refusal::new("SourceParentNotFoundException", "We can't find a source root or OU with the SourceParentId that you specified."))
+    (answer["Parents"][0]["Id"] != asked["SourceParentId"]).then(|| {
+        Refusal::new(
+            "SourceParentNotFoundException",
+            "We can't find a source root or OU with the SourceParentId that you specified.",
+        )
+    })
 }
 
 async fn referenced_group(upstream: &Upstream, place: Place<'_>, body: &[u8]) -> Option<Refusal> {
@@ -150,10 +141,7 @@ async fn referenced_group(upstream: &Upstream, place: Place<'_>, body: &[u8]) ->
             .skip(1)
             .any(|part| status == 200 && !part.starts_with(&group) && text.contains("<ownerId>"));
         if other {
-            return Some(Refusal::new(
-                "DependencyViolation",
-                format!("resource {group} has a dependent object"),
-            ));
+            return Some(Refusal::new("DependencyViolation", format!("resource {group} has a dependent object")));
         }
     }
     None

@@ -55,11 +55,7 @@ fn python() -> anyhow::Result<PathBuf> {
     let usual = ["python3", "python3.13", "python3.12", "python3.11"].map(PathBuf::from);
     let test = "import sys, venv; sys.exit(sys.version_info < (3, 11))";
     for program in own.into_iter().chain(usual) {
-        let status = Command::new(&program)
-            .args(["-c", test])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
+        let status = Command::new(&program).args(["-c", test]).stdout(Stdio::null()).stderr(Stdio::null()).status();
         if status.is_ok_and(|s| s.success()) {
             return Ok(program);
         }

@@ -23,11 +23,7 @@ impl Upstream {
     pub fn new(moto: String, ministack: String) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        Self {
-            client: Client::builder(TokioExecutor::new()).build(connector),
-            moto,
-            ministack,
-        }
+        Self { client: Client::builder(TokioExecutor::new()).build(connector), moto, ministack }
     }
 
     /// Sends a request on, its body unchanged.
@@ -43,9 +39,8 @@ impl Upstream {
             status: 503,
             ..Refusal::new("ServiceUnavailable", format!("the emulator at {host} did not answer: {e}"))
         };
-        let uri: Uri = format!("http://{host}{path}")
-            .parse()
-            .map_err(|e| Refusal::new("InvalidURI", format!("{path}: {e}")))?;
+        let uri: Uri =
+            format!("http://{host}{path}").parse().map_err(|e| Refusal::new("InvalidURI", format!("{path}: {e}")))?;
         let mut request = Request::new(Body::from(body));
         *request.method_mut() = method.clone();
         *request.uri_mut() = uri;

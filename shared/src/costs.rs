@@ -41,13 +41,7 @@ pub struct Reached {
 
 /// The seats' costs out of one grouped answer.
 pub fn of_seats(plan: &CoursePlan, costs: &BTreeMap<AccountId, Usd>) -> Vec<SeatCost> {
-    plan.seats()
-        .into_iter()
-        .map(|seat| SeatCost {
-            usd: costs.get(&seat.account).copied(),
-            seat,
-        })
-        .collect()
+    plan.seats().into_iter().map(|seat| SeatCost { usd: costs.get(&seat.account).copied(), seat }).collect()
 }
 
 /// For each seat the highest threshold of each act that it has reached. A freeze is told even when an alert at a lower
@@ -62,11 +56,7 @@ pub fn reached(plan: &CoursePlan, seats: &[SeatCost]) -> Vec<Reached> {
             .filter(|t| usd.is_at_least_percent_of(t.percent, plan.seat_budget_usd))
             .max_by_key(|t| (t.percent, matches!(t.act, Act::Freeze)));
         if let Some(threshold) = highest {
-            all.push(Reached {
-                seat: cost.seat.clone(),
-                usd,
-                threshold: threshold.clone(),
-            });
+            all.push(Reached { seat: cost.seat.clone(), usd, threshold: threshold.clone() });
         }
     }
     all

@@ -60,16 +60,23 @@ pub struct Course {
 pub const PROFILES: &[&str] = &["serverless-chatbot"];
 
 const FIELDS: [&str; 11] = [
-    "course", "title", "starts", "ends", "regions", "services", "profile", "boundary", "seatBudgetUsd", "thresholds", "contacts",
+    "course",
+    "title",
+    "starts",
+    "ends",
+    "regions",
+    "services",
+    "profile",
+    "boundary",
+    "seatBudgetUsd",
+    "thresholds",
+    "contacts",
 ];
 
 impl Course {
     /// Reads a course file. `file` names it in complaints.
     pub fn read(file: &str, text: &str) -> Result<Self, Complaints> {
-        let mut reader = Reader {
-            file,
-            complaints: Vec::new(),
-        };
+        let mut reader = Reader { file, complaints: Vec::new() };
         match reader.course(text) {
             Some(course) if reader.complaints.is_empty() => Ok(course),
             _ => Err(Complaints(reader.complaints)),
@@ -175,7 +182,11 @@ impl Reader<'_> {
         let contacts = self.list(&fields, "contacts");
         for (contact, line) in &contacts {
             if !crate::roster::is_email(contact) {
-                self.complain(Some(*line), format!("\"{contact}\" is not an e-mail address"), "write one such as ops@example.com");
+                self.complain(
+                    Some(*line),
+                    format!("\"{contact}\" is not an e-mail address"),
+                    "write one such as ops@example.com",
+                );
             }
         }
         let words = |list: Vec<(String, usize)>| list.into_iter().map(|(word, _)| word).collect();
@@ -234,10 +245,8 @@ impl Reader<'_> {
 
     fn unknown(&mut self, what: &str, word: &str, line: usize, known: impl Iterator<Item = &'static str>) {
         let known: Vec<&str> = known.collect();
-        let remedy = nearest(word, known.iter().copied()).map_or_else(
-            || format!("use one of {}", known.join(", ")),
-            |near| format!("did you mean {near}?"),
-        );
+        let remedy = nearest(word, known.iter().copied())
+            .map_or_else(|| format!("use one of {}", known.join(", ")), |near| format!("did you mean {near}?"));
         self.complain(Some(line), format!("there is no {what} \"{word}\""), remedy);
     }
 
@@ -265,16 +274,18 @@ impl Reader<'_> {
         match scalar(node).filter(|text| !text.trim().is_empty()) {
             Some(text) => Some((text, line_of(node))),
             None => {
-                self.complain(Some(line_of(node)), format!("{name} has no plain value"), "write one value behind the colon");
+                self.complain(
+                    Some(line_of(node)),
+                    format!("{name} has no plain value"),
+                    "write one value behind the colon",
+                );
                 None
             }
         }
     }
 
     fn course_id(&mut self, id: String, line: usize) -> Option<CourseId> {
-        let letters = id
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let letters = id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         let ends = id.starts_with('-') || id.ends_with('-');
         if letters && !ends && (3..=40).contains(&id.len()) {
             return Some(CourseId(id));
@@ -319,13 +330,15 @@ impl Reader<'_> {
         let mut seen = BTreeSet::new();
         for item in items {
             match scalar(item) {
-                Some(word) if !seen.insert(word.clone()) => self.complain(
-                    Some(line_of(item)),
-                    format!("{name} has \"{word}\" twice"),
-                    "keep one of them",
-                ),
+                Some(word) if !seen.insert(word.clone()) => {
+                    self.complain(Some(line_of(item)), format!("{name} has \"{word}\" twice"), "keep one of them")
+                }
                 Some(word) => words.push((word, line_of(item))),
-                None => self.complain(Some(line_of(item)), format!("{name} has something that is no word"), "write words only"),
+                None => self.complain(
+                    Some(line_of(item)),
+                    format!("{name} has something that is no word"),
+                    "write words only",
+                ),
             }
         }
         words
@@ -374,7 +387,11 @@ impl Reader<'_> {
                     self.complain(Some(line), format!("{percent} is no percentage of a budget"), "use 1 to 1000");
                 }
                 (Some(percent), Some(_)) if thresholds.iter().any(|t| t.percent == percent) => {
-                    self.complain(Some(line), format!("there are two thresholds at {percent} percent"), "keep one of them");
+                    self.complain(
+                        Some(line),
+                        format!("there are two thresholds at {percent} percent"),
+                        "keep one of them",
+                    );
                 }
                 (Some(percent), Some(act)) => thresholds.push(Threshold { percent, act }),
                 _ => self.complain(

@@ -32,10 +32,7 @@ impl Fault {
         doing: impl Into<String>,
         source: impl Into<Box<dyn Error + Send + Sync>>,
     ) -> Self {
-        kind(Cause {
-            doing: doing.into(),
-            source: Some(source.into()),
-        })
+        kind(Cause { doing: doing.into(), source: Some(source.into()) })
     }
 
     /// The world moved since we read it.
@@ -83,21 +80,14 @@ impl Fault {
 
     fn cause(&self) -> &Cause {
         match self {
-            Fault::Transient(c)
-            | Fault::Conflict(c)
-            | Fault::Refused(c)
-            | Fault::Invalid(c)
-            | Fault::Broken(c) => c,
+            Fault::Transient(c) | Fault::Conflict(c) | Fault::Refused(c) | Fault::Invalid(c) | Fault::Broken(c) => c,
         }
     }
 }
 
 impl Cause {
     fn new(doing: impl Into<String>) -> Self {
-        Cause {
-            doing: doing.into(),
-            source: None,
-        }
+        Cause { doing: doing.into(), source: None }
     }
 }
 
@@ -206,9 +196,7 @@ pub fn meaning(code: Option<&str>) -> Meaning {
         | "ResourceNotFoundException"
         | "ResourceNotFound"
         | "PolicyNotAttachedException" => Meaning::Gone,
-        "UnknownOperationException" | "InvalidAction" | "UnrecognizedClientException.Region" => {
-            Meaning::Absent
-        }
+        "UnknownOperationException" | "InvalidAction" | "UnrecognizedClientException.Region" => Meaning::Absent,
         other if other.ends_with(".NotFound") => Meaning::Gone,
         _ => Meaning::Other,
     }

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The kept things of one seat.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeepSet {
+    keeper: String,
     roles: BTreeMap<String, KeptRole>,
     policies: BTreeMap<String, Option<Value>>,
 }
@@ -93,7 +94,12 @@ impl KeepSet {
                 (names.learner_policy_arn(account, n), expected)
             })
             .collect();
-        Self { roles, policies }
+        Self { keeper: names.member_role_arn(account, MemberRole::Keeper), roles, policies }
+    }
+
+    /// ARN of the seat's keeper.
+    pub fn keeper(&self) -> &str {
+        &self.keeper
     }
 
     /// How a role of ours must look.
@@ -108,9 +114,7 @@ impl KeepSet {
 
     /// Whether AWS owns the role: nobody but AWS can make or edit one under these paths.
     pub fn is_aws_own(arn: &str) -> bool {
-        [IDENTITY_CENTER_PATH, "/aws-service-role/"]
-            .iter()
-            .any(|path| arn.contains(&format!(":role{path}")))
+        [IDENTITY_CENTER_PATH, "/aws-service-role/"].iter().any(|path| arn.contains(&format!(":role{path}")))
     }
 
     /// What to do with a role.
@@ -130,10 +134,7 @@ impl KeepSet {
                 edits.push("its attached policies");
             }
             let same_inline = expected.inline.len() == seen.inline.len()
-                && expected
-                    .inline
-                    .iter()
-                    .all(|(name, doc)| seen.inline.get(name).is_some_and(|s| same(doc, s)));
+                && expected.inline.iter().all(|(name, doc)| seen.inline.get(name).is_some_and(|s| same(doc, s)));
             if !same_inline {
                 edits.push("its inline policies");
             }
@@ -177,8 +178,7 @@ fn same(a: &Value, b: &Value) -> bool {
                 Value::Array(items)
             }
             Value::Object(map) => {
-                let sorted: BTreeMap<_, _> =
-                    map.iter().map(|(k, v)| (k.clone(), normal(v))).collect();
+                let sorted: BTreeMap<_, _> = map.iter().map(|(k, v)| (k.clone(), normal(v))).collect();
                 Value::Object(sorted.into_iter().collect())
             }
             other => other.clone(),
@@ -193,10 +193,7 @@ mod tests {
 
     fn keepset() -> (KeepSet, SeenRole) {
         let names = Names::new("koza", "aws+{seat}@example.com");
-        let seat = Seat {
-            seat: names.seat(1),
-            account: "111111111111".into(),
-        };
+        let seat = Seat { seat: names.seat(1), account: "111111111111".into() };
         let set = KeepSet::of(&names, &"999999999999".into(), &"888888888888".into(), &seat, None);
         let arn = names.member_role_arn(&seat.account, MemberRole::Operator);
         let kept = set.role(&arn).expect("ours").clone();
@@ -216,10 +213,7 @@ mod tests {
         assert_eq!(set.judge_role(&seen), Keep::AsExpected);
         let mut edited = seen.clone();
         edited.trust["Statement"][0]["Principal"] = json!({"AWS": "*"});
-        assert_eq!(
-            set.judge_role(&edited),
-            Keep::Edited("its trust policy was edited".into())
-        );
+        assert_eq!(set.judge_role(&edited), Keep::Edited("its trust policy was edited".into()));
         let mut edited = seen.clone();
         edited.attached.insert("arn:aws:iam::aws:policy/AdministratorAccess".into());
         assert!(matches!(set.judge_role(&edited), Keep::Edited(_)));

@@ -89,13 +89,9 @@ mod tests {
 
     #[test]
     fn amounts_are_read_and_shown_to_the_cent_and_never_rounded_down() {
-        for (text, shown) in [
-            ("20", "20.00"),
-            ("0.5", "0.50"),
-            ("1.2300000001", "1.24"),
-            ("19.99", "19.99"),
-            ("-0.25", "-0.25"),
-        ] {
+        for (text, shown) in
+            [("20", "20.00"), ("0.5", "0.50"), ("1.2300000001", "1.24"), ("19.99", "19.99"), ("-0.25", "-0.25")]
+        {
             assert_eq!(text.parse::<Usd>().map(|u| u.to_string()), Ok(shown.to_owned()));
         }
         for wrong in ["", "x", "1.2.3", ".5", "1,000", "1e3"] {

@@ -48,14 +48,7 @@ impl std::fmt::Display for State {
 }
 
 /// The OUs directly below the pool's own, in the order in which they are made.
-pub const UNITS: [&str; 6] = [
-    "Preparing",
-    "Available",
-    "Active",
-    "Sweeping",
-    "Quarantine",
-    "Trial",
-];
+pub const UNITS: [&str; 6] = ["Preparing", "Available", "Active", "Sweeping", "Quarantine", "Trial"];
 
 /// A role of ours in a member account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,20 +67,11 @@ pub enum MemberRole {
 
 impl MemberRole {
     /// The roles that always exist in a seat.
-    pub const STANDING: [MemberRole; 4] = [
-        MemberRole::Operator,
-        MemberRole::Reader,
-        MemberRole::Sweeper,
-        MemberRole::Probe,
-    ];
+    pub const STANDING: [MemberRole; 4] =
+        [MemberRole::Operator, MemberRole::Reader, MemberRole::Sweeper, MemberRole::Probe];
     /// All of them.
-    pub const ALL: [MemberRole; 5] = [
-        MemberRole::Operator,
-        MemberRole::Reader,
-        MemberRole::Sweeper,
-        MemberRole::Probe,
-        MemberRole::Keeper,
-    ];
+    pub const ALL: [MemberRole; 5] =
+        [MemberRole::Operator, MemberRole::Reader, MemberRole::Sweeper, MemberRole::Probe, MemberRole::Keeper];
 
     /// Last part of the role's name.
     pub fn word(self) -> &'static str {
@@ -143,13 +127,8 @@ pub enum FixedPolicy {
 
 impl FixedPolicy {
     /// All of them.
-    pub const ALL: [FixedPolicy; 5] = [
-        FixedPolicy::Floor,
-        FixedPolicy::Resting,
-        FixedPolicy::Active,
-        FixedPolicy::Frozen,
-        FixedPolicy::Closing,
-    ];
+    pub const ALL: [FixedPolicy; 5] =
+        [FixedPolicy::Floor, FixedPolicy::Resting, FixedPolicy::Active, FixedPolicy::Frozen, FixedPolicy::Closing];
 
     /// Last part of the policy's name.
     pub fn word(self) -> &'static str {
@@ -183,10 +162,7 @@ pub struct Names {
 impl Names {
     /// `installation` is its id (`koza`), `email` the pattern of a seat's root e-mail with `{seat}` in it.
     pub fn new(installation: impl Into<String>, email: impl Into<String>) -> Self {
-        Self {
-            installation: installation.into(),
-            email: email.into(),
-        }
+        Self { installation: installation.into(), email: email.into() }
     }
 
     /// The installation's id; also the name of the pool's OU.
@@ -213,9 +189,7 @@ impl Names {
 
     /// Account alias of a seat. Aliases are unique in all of AWS, so the end of the account id is part of it.
     pub fn alias(&self, seat: &SeatName, account: &AccountId) -> String {
-        let tail = account
-            .as_str()
-            .get(account.as_str().len().saturating_sub(6)..);
+        let tail = account.as_str().get(account.as_str().len().saturating_sub(6)..);
         format!("{seat}-{}", tail.unwrap_or(account.as_str()))
     }
 
@@ -241,19 +215,12 @@ impl Names {
 
     /// ARN of a role in a member account.
     pub fn member_role_arn(&self, account: &AccountId, role: MemberRole) -> String {
-        format!(
-            "arn:aws:iam::{account}:role{PATH}{}",
-            self.member_role(role)
-        )
+        format!("arn:aws:iam::{account}:role{PATH}{}", self.member_role(role))
     }
 
     /// ARN of a role in the management account.
     pub fn management_role_arn(&self, management: &AccountId, role: ManagementRole) -> String {
-        format!(
-            "arn:aws:iam::{management}:role{PATH}{}-{}",
-            self.installation,
-            role.word()
-        )
+        format!("arn:aws:iam::{management}:role{PATH}{}-{}", self.installation, role.word())
     }
 
     /// Name of the `n`th learner policy of a seat, counted from 1.
@@ -268,10 +235,7 @@ impl Names {
 
     /// ARN of the `n`th learner policy in an account.
     pub fn learner_policy_arn(&self, account: &AccountId, n: usize) -> String {
-        format!(
-            "arn:aws:iam::{account}:policy{PATH}{}",
-            self.learner_policy(n)
-        )
+        format!("arn:aws:iam::{account}:policy{PATH}{}", self.learner_policy(n))
     }
 
     /// Name of the learners' permission set.

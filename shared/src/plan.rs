@@ -1,11 +1,34 @@
 //! Which learner gets which seat: a value that is printed, tested, refused or applied, and holds no choices.
 
+use crate::Fault;
 use crate::complaint::{Complaint, Complaints};
 use crate::course::{Course, Threshold};
 use crate::ids::{CourseId, Seat};
 use crate::money::Usd;
 use crate::roster::Learner;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Reads both files that a person wrote, with the complaints of both at once.
+pub fn read_files(course: (&str, &[u8]), roster: (&str, &[u8])) -> Result<(Course, Vec<Learner>), Complaints> {
+    let read = match std::str::from_utf8(course.1) {
+        Ok(text) => Course::read(course.0, text),
+        Err(_) => Err(Complaints(vec![Complaint {
+            file: course.0.to_owned(),
+            line: None,
+            problem: "the file is not UTF-8".to_owned(),
+            remedy: "save it as UTF-8".to_owned(),
+        }])),
+    };
+    match (read, crate::roster::read(roster.0, roster.1)) {
+        (Ok(course), Ok(learners)) => Ok((course, learners)),
+        (Err(mut complaints), Err(more)) => {
+            complaints.0.extend(more.0);
+            Err(complaints)
+        }
+        (Err(complaints), _) | (_, Err(complaints)) => Err(complaints),
+    }
+}
 
 /// Everything that the machines need to know of a course. Written once by `plan-course`; the roster is not read again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,20 +86,12 @@ impl CoursePlan {
 
     /// Places learners on seats, both in their order: the same input gives the same plan. Refused when there are more
     /// learners than Available seats.
-    pub fn make(
-        course: &Course,
-        learners: &[Learner],
-        available: &[Seat],
-    ) -> Result<Self, Complaints> {
+    pub fn make(course: &Course, learners: &[Learner], available: &[Seat]) -> Result<Self, Complaints> {
         if learners.len() > available.len() {
             return Err(Complaints(vec![Complaint {
                 file: "roster.csv".to_owned(),
                 line: None,
-                problem: format!(
-                    "{} learners, but {} seats are Available",
-                    learners.len(),
-                    available.len()
-                ),
+                problem: format!("{} learners, but {} seats are Available", learners.len(), available.len()),
                 remedy: format!(
                     "fill the pool first (`koza pool fill --seats N` with at least {} more), or split the course",
                     learners.len() - available.len()
@@ -106,6 +121,24 @@ impl CoursePlan {
                 })
                 .collect(),
         })
+    }
+
+    /// Gives learners whose seat is lost (somebody else won it) another one; those whose seat `holds` keep it.
+    pub fn mend(&mut self, holds: impl Fn(&Seat) -> bool, available: &[Seat]) -> Result<bool, Fault> {
+        let taken: BTreeSet<Seat> = self.seats().into_iter().collect();
+        let mut free = available.iter().filter(|seat| !taken.contains(*seat));
+        let mut changed = false;
+        for place in self.seats.iter_mut().filter(|p| !holds(&p.seat)) {
+            let seat = free.next().ok_or_else(|| {
+                Fault::invalid(format!(
+                    "{} is no longer Available and no other seat is: fill the pool first",
+                    place.seat.seat
+                ))
+            })?;
+            place.seat = seat.clone();
+            changed = true;
+        }
+        Ok(changed)
     }
 
     /// Whether the files still ask for what was planned: the same course and the same learners, whatever their order.

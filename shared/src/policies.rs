@@ -18,9 +18,7 @@ pub const MOST_SCP_CHARACTERS: usize = 5_120;
 pub const MOST_MANAGED_CHARACTERS: usize = 6_144;
 
 /// Services whose calls have no Region of their own: a Region deny would cut them off.
-const GLOBAL: [&str; 7] = [
-    "iam", "sts", "cloudfront", "route53", "support", "health", "organizations",
-];
+const GLOBAL: [&str; 7] = ["iam", "sts", "cloudfront", "route53", "support", "health", "organizations"];
 
 fn scp(statements: Vec<Value>) -> Value {
     json!({"Version": "2012-10-17", "Statement": statements})
@@ -36,12 +34,7 @@ fn exempt(names: &Names, roles: &[MemberRole], access_role: bool) -> Vec<String>
     arns
 }
 
-const OURS: [MemberRole; 4] = [
-    MemberRole::Operator,
-    MemberRole::Reader,
-    MemberRole::Sweeper,
-    MemberRole::Keeper,
-];
+const OURS: [MemberRole; 4] = [MemberRole::Operator, MemberRole::Reader, MemberRole::Sweeper, MemberRole::Keeper];
 
 /// One of the fixed SCPs.
 pub fn fixed(names: &Names, policy: FixedPolicy) -> Value {
@@ -134,9 +127,7 @@ fn reading_actions() -> Vec<String> {
     let mut actions = BTreeSet::from(["account:ListRegions".to_owned(), "sts:*".to_owned()]);
     for action in KINDS.iter().flat_map(|k| k.reads) {
         let verb = action.split_once(':').map(|(_, v)| v).unwrap_or_default();
-        let family = ["Get", "List", "Describe"]
-            .iter()
-            .find(|family| verb.starts_with(**family));
+        let family = ["Get", "List", "Describe"].iter().find(|family| verb.starts_with(**family));
         actions.insert(match family {
             Some(family) => format!("{}:{family}*", prefix(action)),
             None => (*action).to_owned(),
@@ -159,8 +150,15 @@ fn creating_actions() -> Vec<String> {
     }
     actions.extend(
         [
-            "ec2:RunInstances", "ec2:RequestSpot*", "iam:Attach*", "iam:Put*", "lambda:AddPermission",
-            "lambda:UpdateFunction*", "s3:PutBucket*", "s3:PutObject", "sagemaker:Start*",
+            "ec2:RunInstances",
+            "ec2:RequestSpot*",
+            "iam:Attach*",
+            "iam:Put*",
+            "lambda:AddPermission",
+            "lambda:UpdateFunction*",
+            "s3:PutBucket*",
+            "s3:PutObject",
+            "sagemaker:Start*",
         ]
         .map(str::to_owned),
     );
@@ -172,9 +170,8 @@ fn creating_actions() -> Vec<String> {
 /// The SCPs of a course: only its services, only its Regions. One document while it fits, more when it does not.
 pub fn course(names: &Names, plan: &CoursePlan) -> Vec<Value> {
     let others = json!({"aws:PrincipalArn": exempt(names, &OURS, true)});
-    let mut allowed: Vec<String> = allowed_services(plan)
-        .flat_map(|s| s.prefixes.iter().map(|p| format!("{p}:*")))
-        .collect();
+    let mut allowed: Vec<String> =
+        allowed_services(plan).flat_map(|s| s.prefixes.iter().map(|p| format!("{p}:*"))).collect();
     allowed.extend(["sts:*", "support:*", "health:*"].map(str::to_owned));
     allowed.sort();
     let mut without_region: Vec<String> = GLOBAL.iter().map(|g| format!("{g}:*")).collect();
@@ -192,9 +189,7 @@ pub fn course(names: &Names, plan: &CoursePlan) -> Vec<Value> {
 }
 
 fn allowed_services(plan: &CoursePlan) -> impl Iterator<Item = &'static Service> + '_ {
-    SERVICES
-        .iter()
-        .filter(|s| plan.services.iter().any(|wanted| wanted == s.name))
+    SERVICES.iter().filter(|s| plan.services.iter().any(|wanted| wanted == s.name))
 }
 
 /// What the learner policies say between courses: nothing that matters.
@@ -315,12 +310,7 @@ pub fn member_policy(names: &Names, account: &AccountId, role: MemberRole) -> Op
 }
 
 fn reads() -> BTreeSet<&'static str> {
-    KINDS
-        .iter()
-        .flat_map(|k| k.reads)
-        .copied()
-        .chain(["account:ListRegions"])
-        .collect()
+    KINDS.iter().flat_map(|k| k.reads).copied().chain(["account:ListRegions"]).collect()
 }
 
 /// ARNs of the managed policies that are attached to a member role of ours.
@@ -329,9 +319,9 @@ pub fn member_attached(names: &Names, account: &AccountId, role: MemberRole) -> 
         // Whatever a stack holds, CloudFormation must be able to delete it; the floor bounds it, and it exists only
         // while the account is closing.
         MemberRole::Keeper => ["arn:aws:iam::aws:policy/AdministratorAccess".to_owned()].into(),
-        MemberRole::Probe => (1..=crate::names::LEARNER_POLICIES)
-            .map(|n| names.learner_policy_arn(account, n))
-            .collect(),
+        MemberRole::Probe => {
+            (1..=crate::names::LEARNER_POLICIES).map(|n| names.learner_policy_arn(account, n)).collect()
+        }
         _ => BTreeSet::new(),
     }
 }
@@ -389,8 +379,7 @@ mod tests {
     #[test]
     fn the_sweeper_can_only_read_where_active_is_attached() {
         let active = fixed(&names(), FixedPolicy::Active);
-        let readable: Vec<String> =
-            serde_json::from_value(active["Statement"][0]["NotAction"].clone()).expect("list");
+        let readable: Vec<String> = serde_json::from_value(active["Statement"][0]["NotAction"].clone()).expect("list");
         let covered = |action: &str| {
             readable.iter().any(|r| match r.strip_suffix('*') {
                 Some(start) => action.starts_with(start),

@@ -23,10 +23,7 @@ pub trait Records: Send + Sync {
 }
 
 /// Reads one JSON document.
-pub async fn read<T: DeserializeOwned>(
-    records: &(impl Records + ?Sized),
-    key: &str,
-) -> Result<Option<T>, Fault> {
+pub async fn read<T: DeserializeOwned>(records: &(impl Records + ?Sized), key: &str) -> Result<Option<T>, Fault> {
     let Some(bytes) = records.get(key).await? else {
         return Ok(None);
     };
@@ -36,21 +33,14 @@ pub async fn read<T: DeserializeOwned>(
 }
 
 /// Reads a document that an earlier step must have written.
-pub async fn read_written<T: DeserializeOwned>(
-    records: &(impl Records + ?Sized),
-    key: &str,
-) -> Result<T, Fault> {
+pub async fn read_written<T: DeserializeOwned>(records: &(impl Records + ?Sized), key: &str) -> Result<T, Fault> {
     read(records, key)
         .await?
         .ok_or_else(|| Fault::invalid(format!("there is no record {key}: was the step before it run?")))
 }
 
 /// Writes one JSON document.
-pub async fn write<T: Serialize + Sync>(
-    records: &(impl Records + ?Sized),
-    key: &str,
-    value: &T,
-) -> Result<(), Fault> {
+pub async fn write<T: Serialize + Sync>(records: &(impl Records + ?Sized), key: &str, value: &T) -> Result<(), Fault> {
     records.put(key, to_json(value)?).await
 }
 
@@ -69,8 +59,7 @@ pub async fn read_seats(records: &(impl Records + ?Sized), key: &str) -> Result<
 }
 
 fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>, Fault> {
-    serde_json::to_vec(value)
-        .map_err(|e| Fault::because(Fault::Broken, "a record cannot be written as JSON", e))
+    serde_json::to_vec(value).map_err(|e| Fault::because(Fault::Broken, "a record cannot be written as JSON", e))
 }
 
 /// Keys of the bucket, each written once.
@@ -145,6 +134,10 @@ pub mod key {
     pub fn listing(sweep: &SweepId, seat: &SeatName, pass: u32, family: &str) -> String {
         format!("sweeps/{sweep}/listings/{seat}/{pass}-{family}.json")
     }
+    /// What the deleting calls of one pass answered.
+    pub fn deletion(sweep: &SweepId, seat: &SeatName, pass: u32, family: &str) -> String {
+        format!("sweeps/{sweep}/listings/{seat}/{pass}-{family}-asked.json")
+    }
     /// What each seat of a course cost, as read on a day.
     pub fn costs(course: &CourseId, day: &str) -> String {
         format!("costs/{course}/{day}.json")
@@ -153,14 +146,21 @@ pub mod key {
     pub fn costs_of(course: &CourseId) -> String {
         format!("costs/{course}/")
     }
-    /// That a threshold has fired: each fires once a course.
-    pub fn latch(course: &CourseId, seat: &SeatName, threshold: &str) -> String {
-        format!("costs/latches/{course}/{seat}/{threshold}.json")
-    }
-    /// That an alert was sent.
+    /// That an alert was sent; a threshold whose alert was sent has fired.
     pub fn alert(id: &str) -> String {
         format!("alerts/{id}.json")
     }
+}
+
+/// The record of an alert, which is written twice: before it is sent, and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct AlertRecord {
+    /// What it is about.
+    pub subject: String,
+    /// What it says.
+    pub text: String,
+    /// Whether it was sent.
+    pub sent: bool,
 }
 
 /// The bucket's twin in memory.
@@ -172,10 +172,7 @@ pub struct MemoryRecords {
 impl MemoryRecords {
     /// Everything in it, for assertions.
     pub fn all(&self) -> BTreeMap<String, Vec<u8>> {
-        self.objects
-            .lock()
-            .unwrap_or_else(|e| e.into_inner())
-            .clone()
+        self.objects.lock().unwrap_or_else(|e| e.into_inner()).clone()
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut BTreeMap<String, Vec<u8>>) -> T) -> T {
@@ -202,11 +199,6 @@ impl Records for MemoryRecords {
         }))
     }
     async fn keys(&self, prefix: &str) -> Result<Vec<String>, Fault> {
-        Ok(self.with(|o| {
-            o.keys()
-                .filter(|k| k.starts_with(prefix))
-                .cloned()
-                .collect()
-        }))
+        Ok(self.with(|o| o.keys().filter(|k| k.starts_with(prefix)).cloned().collect()))
     }
 }

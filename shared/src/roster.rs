@@ -27,34 +27,26 @@ const WHOLE: &[&str] = &["name", "fullname", "氏名", "名前"];
 pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<Learner>, Complaints> {
     let mut complaints = Vec::new();
     let mut complain = |line: Option<usize>, problem: String, remedy: &str| {
-        complaints.push(Complaint {
-            file: file.to_owned(),
-            line,
-            problem,
-            remedy: remedy.to_owned(),
-        });
+        complaints.push(Complaint { file: file.to_owned(), line, problem, remedy: remedy.to_owned() });
     };
     let text = match std::str::from_utf8(bytes) {
         // With CRLF the CSV reader counts a record's line before the LF is read.
         Ok(text) => text.trim_start_matches('\u{feff}').replace("\r\n", "\n"),
         Err(error) => {
             let line = bytes[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
-            complain(
-                Some(line),
-                "the file is not UTF-8".to_owned(),
-                "save it from the spreadsheet as \"CSV UTF-8\"",
-            );
+            complain(Some(line), "the file is not UTF-8".to_owned(), "save it from the spreadsheet as \"CSV UTF-8\"");
             return Err(Complaints(complaints));
         }
     };
-    let mut reader = csv::ReaderBuilder::new()
-        .flexible(true)
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
+    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
     let headers: Vec<String> = match reader.headers() {
         Ok(headers) => headers.iter().map(plain).collect(),
         Err(error) => {
-            complain(Some(1), format!("the first line cannot be read: {error}"), "write the names of the columns there");
+            complain(
+                Some(1),
+                format!("the first line cannot be read: {error}"),
+                "write the names of the columns there",
+            );
             return Err(Complaints(complaints));
         }
     };
@@ -98,7 +90,11 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<Learner>, Complaints> {
             continue;
         }
         if !is_email(&email) {
-            complain(Some(line), format!("\"{email}\" is not an e-mail address"), "write one such as hanako@example.com");
+            complain(
+                Some(line),
+                format!("\"{email}\" is not an e-mail address"),
+                "write one such as hanako@example.com",
+            );
             continue;
         }
         if let Some(before) = first.get(&email) {
@@ -116,12 +112,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Vec<Learner>, Complaints> {
             (_, whole) if !whole.is_empty() => whole,
             _ => email.split('@').next().unwrap_or_default().to_owned(),
         };
-        learners.push(Learner {
-            email,
-            given_name: part(given),
-            family_name,
-            line,
-        });
+        learners.push(Learner { email, given_name: part(given), family_name, line });
     }
     if learners.is_empty() && complaints.is_empty() {
         complaints.push(Complaint {
@@ -155,10 +146,7 @@ pub fn is_email(text: &str) -> bool {
             && !part.contains("..")
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || extra.bytes().any(|e| e == b))
     };
-    (6..=64).contains(&text.len())
-        && fine(local, "._%+-'&/=")
-        && fine(domain, ".-")
-        && domain.contains('.')
+    (6..=64).contains(&text.len()) && fine(local, "._%+-'&/=") && fine(domain, ".-") && domain.contains('.')
 }
 
 #[cfg(test)]
@@ -180,7 +168,8 @@ mod tests {
 
     #[test]
     fn every_complaint_comes_at_once_with_its_line() {
-        let text = "email,name\na@example.com,A\nA@Example.com,again\n,nobody\nnot-an-address,B\nc@example.com,C,extra\n";
+        let text =
+            "email,name\na@example.com,A\nA@Example.com,again\n,nobody\nnot-an-address,B\nc@example.com,C,extra\n";
         insta::assert_snapshot!(complaints(text), @r#"
         4 complaints, nothing was changed:
           roster.csv:3: e-mail "a@example.com" appears a second time (first in line 2): give each learner one line

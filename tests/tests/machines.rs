@@ -36,9 +36,7 @@ fn untagged(value: &Yaml) -> &Yaml {
 }
 
 fn text(value: &Yaml) -> &str {
-    untagged(value)
-        .as_str()
-        .unwrap_or_else(|| panic!("not a text: {value:?}"))
+    untagged(value).as_str().unwrap_or_else(|| panic!("not a text: {value:?}"))
 }
 
 struct Template(Yaml);
@@ -64,10 +62,7 @@ impl Template {
             .into_iter()
             .map(|(id, function)| {
                 let name = text(&function["Properties"]["FunctionName"]);
-                (
-                    id.to_owned(),
-                    name.trim_start_matches("${Installation}-").to_owned(),
-                )
+                (id.to_owned(), name.trim_start_matches("${Installation}-").to_owned())
             })
             .collect()
     }
@@ -79,15 +74,8 @@ impl Template {
                 let properties = &resource["Properties"];
                 let path = text(&properties["DefinitionUri"]).to_owned();
                 let source = read(&path);
-                let definition =
-                    serde_json::from_str(&source).unwrap_or_else(|e| panic!("{path}: {e}"));
-                Machine {
-                    id,
-                    path,
-                    properties,
-                    source,
-                    definition,
-                }
+                let definition = serde_json::from_str(&source).unwrap_or_else(|e| panic!("{path}: {e}"));
+                Machine { id, path, properties, source, definition }
             })
             .collect()
     }
@@ -99,9 +87,7 @@ impl Template {
                 "{id}: one timeout for all, so that every task's is above it"
             );
         }
-        self.0["Globals"]["Function"]["Timeout"]
-            .as_u64()
-            .expect("the functions' timeout")
+        self.0["Globals"]["Function"]["Timeout"].as_u64().expect("the functions' timeout")
     }
 }
 
@@ -127,11 +113,7 @@ impl Machine<'_> {
     }
 
     fn used_substitutions(&self) -> BTreeSet<String> {
-        self.source
-            .split("${")
-            .skip(1)
-            .map(|rest| rest.split('}').next().unwrap().to_owned())
-            .collect()
+        self.source.split("${").skip(1).map(|rest| rest.split('}').next().unwrap().to_owned()).collect()
     }
 
     fn levels(&self) -> Vec<&States> {
@@ -153,11 +135,7 @@ impl Machine<'_> {
     }
 
     fn states(&self) -> Vec<(&str, &Json)> {
-        self.levels()
-            .into_iter()
-            .flatten()
-            .map(|(name, state)| (name.as_str(), state))
-            .collect()
+        self.levels().into_iter().flatten().map(|(name, state)| (name.as_str(), state)).collect()
     }
 
     fn tasks(&self) -> Vec<(String, &Json)> {
@@ -182,20 +160,13 @@ fn items<'a>(state: &'a Json, field: &str) -> &'a [Json] {
 }
 
 fn errors(rule: &Json) -> Vec<&str> {
-    items(rule, "ErrorEquals")
-        .iter()
-        .map(|name| name.as_str().expect("an error name"))
-        .collect()
+    items(rule, "ErrorEquals").iter().map(|name| name.as_str().expect("an error name")).collect()
 }
 
 /// Where a state may go on to.
 fn successors(state: &Json) -> Vec<&str> {
     let routes = items(state, "Choices").iter().chain(items(state, "Catch"));
-    routes
-        .map(|route| &route["Next"])
-        .chain([&state["Next"], &state["Default"]])
-        .filter_map(Json::as_str)
-        .collect()
+    routes.map(|route| &route["Next"]).chain([&state["Next"], &state["Default"]]).filter_map(Json::as_str).collect()
 }
 
 #[test]
@@ -241,34 +212,18 @@ fn a_machine_may_invoke_exactly_the_functions_that_it_names() {
 fn every_function_folder_is_in_the_template_and_in_a_machine() {
     let template = Template::load();
     let functions = template.functions();
-    assert_eq!(
-        functions.values().cloned().collect::<BTreeSet<_>>(),
-        names_in("functions")
-    );
+    assert_eq!(functions.values().cloned().collect::<BTreeSet<_>>(), names_in("functions"));
 
     let machines = template.machines();
     for (id, folder) in &functions {
         let resource = &template.0["Resources"][id.as_str()]["Properties"];
-        assert_eq!(
-            text(&resource["CodeUri"]),
-            format!("target/lambda/{folder}/"),
-            "{id}"
-        );
+        assert_eq!(text(&resource["CodeUri"]), format!("target/lambda/{folder}/"), "{id}");
         let logs = text(&resource["LoggingConfig"]["LogGroup"]);
         let group = &template.0["Resources"][logs]["Properties"];
-        assert_eq!(
-            text(&group["LogGroupName"]),
-            format!("/aws/lambda/${{Installation}}-{folder}")
-        );
+        assert_eq!(text(&group["LogGroupName"]), format!("/aws/lambda/${{Installation}}-{folder}"));
+        assert!(!group["RetentionInDays"].is_null(), "{logs} has a retention");
         assert!(
-            !group["RetentionInDays"].is_null(),
-            "{logs} has a retention"
-        );
-        assert!(
-            machines.iter().any(|m| m
-                .substitutions()
-                .values()
-                .any(|v| *v == format!("{id}.Arn"))),
+            machines.iter().any(|m| m.substitutions().values().any(|v| *v == format!("{id}.Arn"))),
             "no machine calls {id}"
         );
     }
@@ -283,28 +238,13 @@ fn every_machine_has_a_comment_a_deadline_and_an_alarm_for_each_bad_end() {
         .filter(|(_, alarm)| alarm["Properties"]["TreatMissingData"] == "notBreaching")
         .map(|(_, alarm)| {
             let properties = &alarm["Properties"];
-            (
-                text(&properties["Dimensions"][0]["Value"]).to_owned(),
-                text(&properties["MetricName"]).to_owned(),
-            )
+            (text(&properties["Dimensions"][0]["Value"]).to_owned(), text(&properties["MetricName"]).to_owned())
         })
         .collect();
     for machine in template.machines() {
-        assert!(
-            machine.definition["Comment"].is_string(),
-            "{}",
-            machine.path
-        );
-        assert!(
-            machine.definition["TimeoutSeconds"].is_u64(),
-            "{}",
-            machine.path
-        );
-        for metric in [
-            "ExecutionsFailed",
-            "ExecutionsTimedOut",
-            "ExecutionsAborted",
-        ] {
+        assert!(machine.definition["Comment"].is_string(), "{}", machine.path);
+        assert!(machine.definition["TimeoutSeconds"].is_u64(), "{}", machine.path);
+        for metric in ["ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted"] {
             let alarm = (machine.id.to_owned(), metric.to_owned());
             assert!(alarms.contains(&alarm), "no alarm for {alarm:?}");
         }
@@ -363,9 +303,7 @@ fn retries_and_catches_name_errors_that_somebody_raises() {
                 assert!(retry["MaxAttempts"].is_u64(), "{at}");
             }
             for name in items(task, "Catch").iter().flat_map(errors) {
-                let known = name == "States.ALL"
-                    || faults.contains(&name)
-                    || step_functions.contains(&name);
+                let known = name == "States.ALL" || faults.contains(&name) || step_functions.contains(&name);
                 assert!(known, "{at}: catches {name}");
             }
         }
@@ -410,10 +348,7 @@ fn machines_use_only_what_both_aws_and_the_local_aws_do() {
                 assert!(state["Output"].is_null(), "{at}: Output of a Default");
             }
             if state["Type"] == "Parallel" {
-                assert!(
-                    state["Output"].is_null() && state["Assign"].is_null(),
-                    "{at}"
-                );
+                assert!(state["Output"].is_null() && state["Assign"].is_null(), "{at}");
             }
             if state["Type"] == "Task" {
                 let resource = state["Resource"].as_str().unwrap_or_default();
@@ -481,11 +416,8 @@ fn a_cycle<'a>(graph: &BTreeMap<&'a str, Vec<&'a str>>) -> Option<Vec<&'a str>> 
     let mut left: BTreeSet<&str> = graph.keys().copied().collect();
     loop {
         let before = left.len();
-        let on: BTreeSet<&str> = left
-            .iter()
-            .copied()
-            .filter(|name| graph[name].iter().any(|next| left.contains(next)))
-            .collect();
+        let on: BTreeSet<&str> =
+            left.iter().copied().filter(|name| graph[name].iter().any(|next| left.contains(next))).collect();
         left = on;
         if left.len() == before {
             return (!left.is_empty()).then(|| left.into_iter().collect());
@@ -507,14 +439,8 @@ fn records_stay_and_schedules_are_off_until_somebody_says_so() {
     let bucket = &template["Resources"]["RecordsBucket"];
     assert_eq!(bucket["DeletionPolicy"], "Retain");
     assert_eq!(bucket["UpdateReplacePolicy"], "Retain");
-    assert_eq!(
-        bucket["Properties"]["VersioningConfiguration"]["Status"],
-        "Enabled"
-    );
-    assert_eq!(
-        template["Parameters"]["SchedulesState"]["Default"],
-        "DISABLED"
-    );
+    assert_eq!(bucket["Properties"]["VersioningConfiguration"]["Status"], "Enabled");
+    assert_eq!(template["Parameters"]["SchedulesState"]["Default"], "DISABLED");
     for machine in ["PoolFillMachine", "CostWatchMachine"] {
         let clock = &template["Resources"][machine]["Properties"]["Events"]["Clock"];
         assert_eq!(clock["Type"], "ScheduleV2");
@@ -531,21 +457,14 @@ fn functions_enter_members_only_under_the_pools_path_and_delete_no_record() {
         let Some(policies) = function["Properties"]["Policies"].as_sequence() else {
             continue;
         };
-        for statement in policies
-            .iter()
-            .flat_map(|policy| policy["Statement"].as_sequence().expect("statements"))
-        {
+        for statement in policies.iter().flat_map(|policy| policy["Statement"].as_sequence().expect("statements")) {
             let actions = format!("{:?}", statement["Action"]);
             assert!(!actions.contains('*'), "{id}: {actions}");
-            assert!(
-                !actions.contains("Delete") || actions.contains("identitystore:"),
-                "{id}: {actions}"
-            );
+            assert!(!actions.contains("Delete") || actions.contains("identitystore:"), "{id}: {actions}");
             assert_ne!(text_or_empty(&statement["Resource"]), "*", "{id}");
             let resources = format!("{:?}", statement["Resource"]);
             if actions.contains("sts:AssumeRole") && resources.contains("::*:role/") {
-                let path =
-                    &statement["Condition"]["ForAnyValue:StringLike"]["aws:ResourceOrgPaths"];
+                let path = &statement["Condition"]["ForAnyValue:StringLike"]["aws:ResourceOrgPaths"];
                 assert_eq!(text(path), "PoolOrganizationPath", "{id}");
             }
         }

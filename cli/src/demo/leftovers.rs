@@ -35,10 +35,7 @@ pub fn count(
         .output()
         .context("tests/leftovers.py could not be started")?;
     if !output.status.success() {
-        bail!(
-            "tests/leftovers.py failed: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        bail!("tests/leftovers.py failed: {}", String::from_utf8_lossy(&output.stderr));
     }
     serde_json::from_slice(&output.stdout).context("tests/leftovers.py did not print JSON")
 }

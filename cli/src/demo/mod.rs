@@ -10,6 +10,7 @@ mod tale;
 
 use anyhow::Context;
 use setup::Workspace;
+pub use tale::{Chapter, Proof};
 
 /// A whole course on the local AWS, from accounts to clean accounts
 ///
@@ -44,11 +45,11 @@ pub async fn run(args: Args, json: bool) -> anyhow::Result<bool> {
     }
     .await;
     if args.keep {
-        eprintln!("The local AWS is still running: `koza local status` tells how to use it, `koza local down` ends it.");
+        eprintln!(
+            "The local AWS is still running: `koza local status` tells how to use it, `koza local down` ends it."
+        );
     } else {
-        koza_local::down(&workspace.local())
-            .await
-            .context("the local AWS could not be stopped")?;
+        koza_local::down(&workspace.local()).await.context("the local AWS could not be stopped")?;
     }
     let ending = outcome?;
     if json {

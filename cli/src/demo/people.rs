@@ -33,11 +33,7 @@ pub async fn sign_in(endpoint: &str, user: &str) -> anyhow::Result<Learner> {
         .send()
         .await
         .map_err(|e| anyhow!("{user} cannot list accounts: {}", runtime::text(&e)))?;
-    let accounts: Vec<String> = listed
-        .account_list()
-        .iter()
-        .filter_map(|a| a.account_id.clone())
-        .collect();
+    let accounts: Vec<String> = listed.account_list().iter().filter_map(|a| a.account_id.clone()).collect();
     let [account] = accounts.as_slice() else {
         bail!("{user} sees {} accounts", accounts.len());
     };
@@ -67,10 +63,7 @@ pub async fn sign_in(endpoint: &str, user: &str) -> anyhow::Result<Learner> {
         Some(SystemTime::now() + Duration::from_secs(3600)),
         "access-portal",
     );
-    Ok(Learner {
-        config: setup::with_credentials(endpoint, credentials).await,
-        accounts,
-    })
+    Ok(Learner { config: setup::with_credentials(endpoint, credentials).await, accounts })
 }
 
 /// The configuration of a role, taken from the management account (`OrganizationAccountAccessRole`) or from the

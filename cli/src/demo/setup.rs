@@ -86,8 +86,7 @@ impl Workspace {
             std::fs::create_dir_all(&folder)?;
             let bootstrap = folder.join("bootstrap");
             if !is_as_new(&bootstrap, &binary) {
-                std::fs::copy(&binary, &bootstrap)
-                    .with_context(|| format!("{} was not built", binary.display()))?;
+                std::fs::copy(&binary, &bootstrap).with_context(|| format!("{} was not built", binary.display()))?;
             }
             count += 1;
         }
@@ -130,10 +129,7 @@ impl Workspace {
         }
         let template = std::fs::read_to_string(self.root.join("management.yaml"))?;
         let parameter = |key: &str, value: &str| {
-            aws_sdk_cloudformation::types::Parameter::builder()
-                .parameter_key(key)
-                .parameter_value(value)
-                .build()
+            aws_sdk_cloudformation::types::Parameter::builder().parameter_key(key).parameter_value(value).build()
         };
         client
             .create_stack()
@@ -190,11 +186,7 @@ pub fn environment(endpoint: &str) -> [(&'static str, String); 5] {
 
 /// A configuration for one of the local AWS's two fixed access keys.
 pub async fn config(endpoint: &str, key: &str) -> SdkConfig {
-    with_credentials(
-        endpoint,
-        aws_credential_types::Credentials::from_keys(key, "local", None),
-    )
-    .await
+    with_credentials(endpoint, aws_credential_types::Credentials::from_keys(key, "local", None)).await
 }
 
 /// A configuration for credentials that the local AWS gave.
@@ -216,17 +208,8 @@ fn is_as_new(copy: &Path, original: &Path) -> bool {
 }
 
 /// Starts the local AWS of a checkout; this program itself is the gateway's process.
-pub async fn up(
-    workspace: &Workspace,
-    port: u16,
-    say: &dyn Fn(&str),
-) -> anyhow::Result<koza_local::Running> {
-    let options = koza_local::Options {
-        dir: workspace.local(),
-        tools: workspace.tools(),
-        port,
-        speed: SPEED,
-    };
+pub async fn up(workspace: &Workspace, port: u16, say: &dyn Fn(&str)) -> anyhow::Result<koza_local::Running> {
+    let options = koza_local::Options { dir: workspace.local(), tools: workspace.tools(), port, speed: SPEED };
     let mut serve = Command::new(std::env::current_exe()?);
     serve.args(["local", "serve", "--dir"]).arg(workspace.local());
     koza_local::up(&options, serve, say).await

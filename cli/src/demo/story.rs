@@ -6,7 +6,7 @@ use super::setup::{self, SPEED, Workspace};
 use super::tale::{Proof, Tale};
 use super::{Args, leftovers, roster};
 use crate::client::{Koza, Machine};
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use aws_config::SdkConfig;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -16,17 +16,12 @@ use shared::names::{MemberRole, access_role_arn};
 use shared::plan::{CoursePlan, LearnerRecord, Placement};
 use shared::records::{self, Records, key};
 use shared::sweep::verdict::Judgement;
-use shared::{AccountId, CourseId, Names};
+use shared::{AccountId, CourseId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Learners at work at the same time.
 const AT_ONCE: usize = 6;
-
-/// The installation's names on the local AWS.
-fn names() -> Names {
-    Names::new("koza", "aws+{seat}@example.com")
-}
 
 /// What came of it.
 pub struct Story {
@@ -34,7 +29,6 @@ pub struct Story {
     endpoint: String,
     tale: Tale,
     plan: CoursePlan,
-    sweep: String,
     verdicts: BTreeMap<String, Judgement>,
     counts: Counts,
 }
@@ -67,11 +61,7 @@ struct Cast {
     edited: usize,
 }
 
-const CAST: Cast = Cast {
-    over_budget: 1,
-    locked: 3,
-    edited: 4,
-};
+const CAST: Cast = Cast { over_budget: 1, locked: 3, edited: 4 };
 
 fn project(learner: usize) -> Project {
     match learner % 8 {
@@ -91,9 +81,9 @@ pub async fn tell(workspace: &Workspace, running: &Running, args: &Args) -> anyh
 
     tale.chapter("1 Fill: accounts become seats");
     let seats = args.learners + 2;
-    let filled = run(&koza, &mut tale, &mut counts, Machine::PoolFill, "pool-fill-1", json!({"seats": seats})).await?;
+    let filled = run(&koza, &mut tale, &mut counts, Machine::PoolFill, "pool-fill", json!({"seats": seats})).await?;
     tale.say(format!("{seats} seats: {filled}"));
-    let status = koza.pool_status(&names()).await?;
+    let status = koza.pool().await?;
     let available = status.get("Available").copied().unwrap_or(0);
     tale.prove("every seat is Available", available == seats as usize, format!("{available} of {seats}"));
 
@@ -104,7 +94,7 @@ pub async fn tell(workspace: &Workspace, running: &Running, args: &Args) -> anyh
     koza.records().put(&key::course_file(&course_id), course_file.into_bytes()).await?;
     koza.records().put(&key::roster(&course_id), roster_file.into_bytes()).await?;
     let open = json!({"course": course_id});
-    run(&koza, &mut tale, &mut counts, Machine::CourseOpen, &format!("{course_id}-open-1"), open.clone()).await?;
+    run(&koza, &mut tale, &mut counts, Machine::CourseOpen, &format!("{course_id}-open"), open.clone()).await?;
     let plan: CoursePlan = records::read_written(koza.records(), &key::plan(&course_id)).await?;
     let learner_records = learner_records(&koza, &plan).await?;
     counts.proved = learner_records.iter().filter(|r| r.proved).count();
@@ -124,16 +114,16 @@ pub async fn tell(workspace: &Workspace, running: &Running, args: &Args) -> anyh
         own == plan.seats.len(),
         format!("{own} of {}", plan.seats.len()),
     );
-    let again = run(&koza, &mut tale, &mut counts, Machine::CourseOpen, &format!("{course_id}-open-2"), open).await?;
+    let again = run(&koza, &mut tale, &mut counts, Machine::CourseOpen, &format!("{course_id}-open"), open).await?;
     tale.prove(
         "opening the same course again changes nothing and says so",
-        again["already"] == json!(true),
+        again["changed"] == json!(false),
         again.to_string(),
     );
 
     tale.chapter("3 Use: learners build what the course teaches");
     use_seats(&mut tale, &plan, &signed_in).await?;
-    mischief(&mut tale, &endpoint, &plan, &signed_in).await?;
+    mischief(&koza, &mut tale, &endpoint, &plan, &signed_in).await?;
 
     tale.chapter("4 Watch: costs, an alert, a frozen seat");
     counts.frozen = watch(&koza, &mut tale, &mut counts, &endpoint, &plan, &signed_in).await?;
@@ -145,7 +135,7 @@ pub async fn tell(workspace: &Workspace, running: &Running, args: &Args) -> anyh
         &mut tale,
         &mut counts,
         Machine::CourseClose,
-        &format!("{course_id}-close-1"),
+        &format!("{course_id}-close"),
         json!({"course": course_id}),
     )
     .await?;
@@ -162,17 +152,9 @@ pub async fn tell(workspace: &Workspace, running: &Running, args: &Args) -> anyh
 
     tale.chapter("6 Count: what is left, by a reader of its own");
     counts.leftovers = count_leftovers(&mut tale, workspace, &endpoint, &plan, &verdicts)?;
-    counts.outside_deletes = outside(&mut tale, &endpoint, &koza, before.len()).await?;
+    counts.outside_deletes = outside(&mut tale, running, &koza, before.len()).await?;
     counts.calls = koza_local::calls(&endpoint).await?.len() as u64;
-    Ok(Story {
-        koza,
-        endpoint,
-        tale,
-        plan,
-        sweep,
-        verdicts,
-        counts,
-    })
+    Ok(Story { koza, endpoint, tale, plan, verdicts, counts })
 }
 
 /// Runs a machine and follows it; its wall time, at the local clock's speed, counts as AWS time.
@@ -186,7 +168,7 @@ async fn run(
 ) -> anyhow::Result<Value> {
     tale.say(format!("{machine} starts with {input}"));
     let began = std::time::Instant::now();
-    let answer = koza.run(machine, name, input).await?;
+    let answer = koza.run(machine, name, &input).await?;
     let seconds = began.elapsed().as_secs_f64();
     counts.aws_seconds += seconds * SPEED;
     tale.say(format!("{machine} took {seconds:.1} s"));
@@ -223,14 +205,9 @@ async fn sign_in(endpoint: &str, plan: &CoursePlan) -> anyhow::Result<Vec<Learne
 async fn use_seats(tale: &mut Tale, plan: &CoursePlan, signed_in: &[Learner]) -> anyhow::Result<()> {
     let built: Vec<learners::Built> = stream::iter(plan.seats.iter().zip(signed_in).enumerate())
         .map(|(n, (place, learner))| async move {
-            learners::build(
-                &learner.config,
-                place.seat.account.as_str(),
-                place.seat.seat.as_str(),
-                project(n),
-            )
-            .await
-            .with_context(|| format!("{} could not build", place.seat.seat))
+            learners::build(&learner.config, place.seat.account.as_str(), place.seat.seat.as_str(), project(n))
+                .await
+                .with_context(|| format!("{} could not build", place.seat.seat))
         })
         .buffered(AT_ONCE)
         .try_collect()
@@ -251,7 +228,13 @@ async fn use_seats(tale: &mut Tale, plan: &CoursePlan, signed_in: &[Learner]) ->
 }
 
 /// Two seats get what will keep them from ever being clean.
-async fn mischief(tale: &mut Tale, endpoint: &str, plan: &CoursePlan, signed_in: &[Learner]) -> anyhow::Result<()> {
+async fn mischief(
+    koza: &Koza,
+    tale: &mut Tale,
+    endpoint: &str,
+    plan: &CoursePlan,
+    signed_in: &[Learner],
+) -> anyhow::Result<()> {
     let seat = |n: usize| &plan.seats[n].seat;
     let access = |account: &AccountId| access_role_arn(account);
 
@@ -271,7 +254,7 @@ async fn mischief(tale: &mut Tale, endpoint: &str, plan: &CoursePlan, signed_in:
     );
 
     let edited = seat(CAST.edited);
-    let role = names().member_role(MemberRole::Operator);
+    let role = koza.names().member_role(MemberRole::Operator);
     let as_learner = learners::edit_the_trust_of_a_kept_role(&signed_in[CAST.edited].config, &role).await;
     tale.prove(
         "the floor denies a learner an edit of our role's trust",
@@ -299,7 +282,7 @@ async fn watch(
     let operations = setup::config(endpoint, koza_local::OPERATIONS_KEY).await;
     let queue = subscribe(&operations, koza.alerts_topic()).await?;
     let before = koza_local::calls(endpoint).await?;
-    let watched = run(koza, tale, counts, Machine::CostWatch, "cost-watch-demo-1", json!({})).await?;
+    let watched = run(koza, tale, counts, Machine::CostWatch, "cost-watch-demo", json!({})).await?;
     tale.say(format!("cost-watch: {watched}"));
     let polls = koza_local::calls(endpoint)
         .await?
@@ -339,7 +322,7 @@ async fn watch(
         theirs.is_ok(),
         theirs.err().map_or("a bucket was made".to_owned(), |e| format!("{e:#}")),
     );
-    let sweeper_arn = names().member_role_arn(&plan.seats[beside].seat.account, MemberRole::Sweeper);
+    let sweeper_arn = koza.names().member_role_arn(&plan.seats[beside].seat.account, MemberRole::Sweeper);
     let sweeper = people::with_role(endpoint, From::Operations, &sweeper_arn).await?;
     let swept = learners::try_to_delete_a_bucket(&sweeper, "koza-demo-beside").await;
     tale.prove(
@@ -354,10 +337,8 @@ async fn watch(
 fn costs(plan: &CoursePlan) -> Value {
     let budget = plan.seat_budget_usd.as_cents() as f64 / 100.0;
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let days: Vec<_> = (1..=3i64)
-        .rev()
-        .filter_map(|back| today.checked_sub(jiff::Span::new().days(back)).ok())
-        .collect();
+    let days: Vec<_> =
+        (1..=3i64).rev().filter_map(|back| today.checked_sub(jiff::Span::new().days(back)).ok()).collect();
     let mut costs = serde_json::Map::new();
     for (n, place) in plan.seats.iter().enumerate() {
         let total = match n {
@@ -365,10 +346,8 @@ fn costs(plan: &CoursePlan) -> Value {
             0 => budget * 0.62,
             n => budget * (0.05 + 0.013 * (n % 17) as f64),
         };
-        let by_day: serde_json::Map<String, Value> = days
-            .iter()
-            .map(|day| (day.to_string(), json!(format!("{:.4}", total / days.len() as f64))))
-            .collect();
+        let by_day: serde_json::Map<String, Value> =
+            days.iter().map(|day| (day.to_string(), json!(format!("{:.4}", total / days.len() as f64)))).collect();
         costs.insert(place.seat.account.0.clone(), Value::Object(by_day));
     }
     Value::Object(costs)
@@ -388,13 +367,7 @@ async fn subscribe(config: &SdkConfig, topic: &str) -> anyhow::Result<String> {
         .attributes()
         .and_then(|a| a.get(&aws_sdk_sqs::types::QueueAttributeName::QueueArn))
         .context("the queue has no ARN")?;
-    aws_sdk_sns::Client::new(config)
-        .subscribe()
-        .topic_arn(topic)
-        .protocol("sqs")
-        .endpoint(arn)
-        .send()
-        .await?;
+    aws_sdk_sns::Client::new(config).subscribe().topic_arn(topic).protocol("sqs").endpoint(arn).send().await?;
     Ok(url)
 }
 
@@ -402,13 +375,8 @@ async fn receive(config: &SdkConfig, queue: &str) -> anyhow::Result<Vec<String>>
     let queues = aws_sdk_sqs::Client::new(config);
     let mut messages = Vec::new();
     loop {
-        let answer = queues
-            .receive_message()
-            .queue_url(queue)
-            .max_number_of_messages(10)
-            .wait_time_seconds(1)
-            .send()
-            .await?;
+        let answer =
+            queues.receive_message().queue_url(queue).max_number_of_messages(10).wait_time_seconds(1).send().await?;
         if answer.messages().is_empty() {
             return Ok(messages);
         }
@@ -446,12 +414,8 @@ fn judge(tale: &mut Tale, plan: &CoursePlan, verdicts: &BTreeMap<String, Judgeme
     );
     for (n, word) in [(CAST.locked, "COMPLIANCE"), (CAST.edited, "trust")] {
         let seat = plan.seats[n].seat.seat.as_str();
-        let seen = verdicts
-            .get(seat)
-            .map_or("no verdict".to_owned(), |j| format!("{}: {}", j.verdict, j.why));
-        let holds = verdicts
-            .get(seat)
-            .is_some_and(|j| !j.verdict.is_clean() && j.why.contains(word));
+        let seen = verdicts.get(seat).map_or("no verdict".to_owned(), |j| format!("{}: {}", j.verdict, j.why));
+        let holds = verdicts.get(seat).is_some_and(|j| !j.verdict.is_clean() && j.why.contains(word));
         tale.prove(&format!("{seat} is in Quarantine with its reason"), holds, seen);
     }
 }
@@ -466,11 +430,7 @@ fn count_leftovers(
     let accounts: Vec<String> = plan.seats.iter().map(|p| p.seat.account.0.clone()).collect();
     let left = leftovers::count(workspace, endpoint, &accounts)?;
     let of = |place: &Placement| left.get(place.seat.account.as_str()).map_or(0, Vec::len);
-    let is_clean = |place: &&Placement| {
-        verdicts
-            .get(place.seat.seat.as_str())
-            .is_some_and(|j| j.verdict.is_clean())
-    };
+    let is_clean = |place: &&Placement| verdicts.get(place.seat.seat.as_str()).is_some_and(|j| j.verdict.is_clean());
     let elsewhere: usize = plan.seats.iter().filter(is_clean).map(of).sum();
     tale.prove(
         "nothing is left in the clean accounts",
@@ -487,19 +447,10 @@ fn count_leftovers(
 }
 
 /// Deletions that reached AWS in accounts that are no seats, by the gateway's ledger.
-async fn outside(tale: &mut Tale, endpoint: &str, koza: &Koza, since: usize) -> anyhow::Result<usize> {
-    let seats: BTreeSet<String> = koza
-        .seats(&names())
-        .await?
-        .into_iter()
-        .map(|(seat, _)| seat.account.0)
-        .collect();
-    let calls = koza_local::calls(endpoint).await?;
-    let deletes: Vec<_> = calls
-        .iter()
-        .skip(since)
-        .filter(|c| is_deletion(&c.operation) && c.error.is_none())
-        .collect();
+async fn outside(tale: &mut Tale, running: &Running, koza: &Koza, since: usize) -> anyhow::Result<usize> {
+    let seats: BTreeSet<String> = koza.seats().await?.into_iter().map(|(seat, _)| seat.account.0).collect();
+    let calls = koza_local::calls(&running.endpoint).await?;
+    let deletes: Vec<_> = calls.iter().skip(since).filter(|c| is_deletion(&c.operation) && c.error.is_none()).collect();
     let inside = deletes.iter().filter(|c| seats.contains(&c.account)).count();
     // Ours to write: the organization's own policies and units, group memberships, users that we made.
     let outside = deletes
@@ -512,13 +463,78 @@ async fn outside(tale: &mut Tale, endpoint: &str, koza: &Koza, since: usize) -> 
         outside == 0 && inside > 0,
         format!("{inside} deletions in seats, {outside} elsewhere"),
     );
-    let intact = koza_local::bystander_is_intact(endpoint).await?;
+    let intact = koza_local::bystander_is_intact(running).await?;
     tale.prove("the account beside the pool is as it was", intact, "its bucket, object and role are there");
     Ok(outside)
 }
 
 fn is_deletion(operation: &str) -> bool {
-    ["Delete", "Terminate", "Remove", "Abort", "Schedule"]
-        .iter()
-        .any(|verb| operation.starts_with(verb))
+    ["Delete", "Terminate", "Remove", "Abort", "Schedule"].iter().any(|verb| operation.starts_with(verb))
+}
+
+impl Story {
+    /// Writes `result.json` and `report.html`.
+    pub async fn write(self, workspace: &Workspace, wall: Duration) -> anyhow::Result<Ending> {
+        let clean = self.verdicts.values().filter(|j| j.verdict.is_clean()).count();
+        let learners = self.plan.seats.len();
+        let quarantined = learners - clean;
+        let counts = &self.counts;
+        let rows = [
+            ("learners", learners.to_string(), String::new()),
+            ("access proved", format!("{} of {learners}", counts.proved), String::new()),
+            ("frozen", counts.frozen.to_string(), String::new()),
+            ("clean", clean.to_string(), String::new()),
+            ("quarantined", quarantined.to_string(), self.reasons().join("\n")),
+            ("leftovers elsewhere", counts.leftovers.to_string(), "counted with boto3".to_owned()),
+            ("deletions outside the pool", counts.outside_deletes.to_string(), String::new()),
+            ("calls to AWS", counts.calls.to_string(), String::new()),
+            ("AWS time of the machines", format!("{:.0} s", counts.aws_seconds), format!("at {SPEED} times its speed")),
+            ("wall time", format!("{:.0} s", wall.as_secs_f64()), String::new()),
+        ];
+        let mut table = Table::new();
+        table.load_preset(UTF8_FULL_CONDENSED);
+        for (what, count, note) in rows {
+            table.add_row([what.to_owned(), count, note]);
+        }
+        let result = json!({
+            "learners": learners,
+            "accessProved": counts.proved,
+            "frozen": counts.frozen,
+            "clean": clean,
+            "quarantined": quarantined,
+            "leftovers": counts.leftovers,
+            "outsideDeletes": counts.outside_deletes,
+            "awsSeconds": counts.aws_seconds.round(),
+            "wallSeconds": wall.as_secs_f64().round(),
+            "calls": counts.calls,
+            "reasons": self.reasons(),
+            "proofs": self.tale.proofs().collect::<Vec<_>>(),
+        });
+        let mut data = crate::report::Data::read(&self.koza, &self.plan.course).await?;
+        data.time = format!(
+            "The demo took {:.0} s, its state machines {:.0} s of AWS time.",
+            wall.as_secs_f64(),
+            counts.aws_seconds
+        );
+        let mut services: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+        for ((service, _), (calls, failed)) in koza_local::count(&koza_local::calls(&self.endpoint).await?) {
+            let entry = services.entry(service).or_default();
+            *entry = (entry.0 + calls, entry.1 + failed);
+        }
+        data.calls = services.into_iter().map(|(service, (calls, failed))| (service, calls, failed)).collect();
+        data.chapters = self.tale.chapters().to_vec();
+        std::fs::create_dir_all(workspace.demo())?;
+        std::fs::write(workspace.demo().join("result.json"), serde_json::to_vec_pretty(&result)?)?;
+        std::fs::write(workspace.demo().join("report.html"), data.html()?)?;
+        Ok(Ending {
+            result,
+            table: table.to_string(),
+            broken: self.tale.proofs().filter(|p| !p.holds).cloned().collect(),
+        })
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        let held = self.verdicts.iter().filter(|(_, j)| !j.verdict.is_clean());
+        held.map(|(seat, j)| format!("{seat}: {}", j.why)).collect()
+    }
 }

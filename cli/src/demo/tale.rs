@@ -37,19 +37,13 @@ pub struct Tale {
 impl Tale {
     /// A story that begins now.
     pub fn begin() -> Self {
-        Self {
-            chapters: Vec::new(),
-            began: Instant::now(),
-        }
+        Self { chapters: Vec::new(), began: Instant::now() }
     }
 
     /// Begins a chapter.
     pub fn chapter(&mut self, heading: &str) {
         eprintln!("\n{heading}");
-        self.chapters.push(Chapter {
-            heading: heading.to_owned(),
-            ..Chapter::default()
-        });
+        self.chapters.push(Chapter { heading: heading.to_owned(), ..Chapter::default() });
     }
 
     /// Says a line.
@@ -65,16 +59,9 @@ impl Tale {
     pub fn prove(&mut self, claim: &str, holds: bool, seen: impl Into<String>) {
         let seen = seen.into();
         let mark = if holds { "proved" } else { "NOT SO" };
-        eprintln!(
-            "  {:>5.1}s  {mark}: {claim} ({seen})",
-            self.began.elapsed().as_secs_f64()
-        );
+        eprintln!("  {:>5.1}s  {mark}: {claim} ({seen})", self.began.elapsed().as_secs_f64());
         if let Some(chapter) = self.chapters.last_mut() {
-            chapter.proofs.push(Proof {
-                claim: claim.to_owned(),
-                holds,
-                seen,
-            });
+            chapter.proofs.push(Proof { claim: claim.to_owned(), holds, seen });
         }
     }
 
@@ -86,10 +73,5 @@ impl Tale {
     /// Everything that was claimed.
     pub fn proofs(&self) -> impl Iterator<Item = &Proof> {
         self.chapters.iter().flat_map(|c| &c.proofs)
-    }
-
-    /// Seconds since it began.
-    pub fn seconds(&self) -> f64 {
-        self.began.elapsed().as_secs_f64()
     }
 }

@@ -130,11 +130,7 @@ pub async fn handle(
                 .await?
                 .into_iter()
                 .filter(|seat| root.contains(&seat.account))
-                .map(|seat| Move {
-                    seat,
-                    from: layout.root.clone(),
-                    to: to.clone(),
-                })
+                .map(|seat| Move { seat, from: layout.root.clone(), to: to.clone() })
                 .collect()
         }
         Ask::Available { seats_key, run } => {
@@ -167,9 +163,9 @@ pub async fn handle(
             }
             moves
         }
-        Ask::Sweeping { seats } => moves(&layout, &places, seats, &State::Sweeping, |s| {
-            matches!(s, State::Available | State::Quarantine)
-        })?,
+        Ask::Sweeping { seats } => {
+            moves(&layout, &places, seats, &State::Sweeping, |s| matches!(s, State::Available | State::Quarantine))?
+        }
         Ask::Settle { sweep, seats_key, seats } => {
             let seats = match (seats, seats_key) {
                 (Some(seats), None) => seats,
@@ -200,23 +196,13 @@ pub async fn handle(
 
 fn held(seat: Seat, judgement: Option<Judgement>) -> Held {
     match judgement {
-        Some(j) => Held {
-            seat,
-            verdict: j.verdict.to_string(),
-            why: j.why,
-        },
-        None => Held {
-            seat,
-            verdict: "unknown".to_owned(),
-            why: "the sweep left no verdict".to_owned(),
-        },
+        Some(j) => Held { seat, verdict: j.verdict.to_string(), why: j.why },
+        None => Held { seat, verdict: "unknown".to_owned(), why: "the sweep left no verdict".to_owned() },
     }
 }
 
 fn is_at(places: &BTreeMap<SeatName, SeatPlace>, seat: &Seat, state: &State) -> bool {
-    places
-        .get(&seat.seat)
-        .is_some_and(|place| &place.state == state && place.seat.account == seat.account)
+    places.get(&seat.seat).is_some_and(|place| &place.state == state && place.seat.account == seat.account)
 }
 
 /// The moves of those seats that are now in one of the states that may be left.
@@ -234,11 +220,7 @@ fn moves(
             continue;
         };
         if &place.state != to && from(&place.state) {
-            moves.push(Move {
-                seat,
-                from: layout.need(&place.state)?.id.clone(),
-                to: target.clone(),
-            });
+            moves.push(Move { seat, from: layout.need(&place.state)?.id.clone(), to: target.clone() });
         }
     }
     Ok(moves)
@@ -281,10 +263,7 @@ mod tests {
     }
 
     fn seat(n: usize) -> Seat {
-        Seat {
-            seat: names().seat(n),
-            account: format!("{n:012}").into(),
-        }
+        Seat { seat: names().seat(n), account: format!("{n:012}").into() }
     }
 
     /// Three seats of a closing course, one clean, one dirty, one without a verdict; and an account that is no seat.
@@ -305,12 +284,7 @@ mod tests {
         }
         records::write(&records, "seats", &vec![seat(1), seat(2), seat(3)]).await.unwrap();
         for (n, verdict) in [(1, Verdict::Clean), (2, Verdict::Dirty)] {
-            let judgement = Judgement {
-                verdict,
-                why: "because".into(),
-                left: vec![],
-                passes: 1,
-            };
+            let judgement = Judgement { verdict, why: "because".into(), left: vec![], passes: 1 };
             let key = key::verdict(&"c.1".into(), &seat(n).seat);
             records::write(&records, &key, &judgement).await.unwrap();
         }
@@ -318,18 +292,11 @@ mod tests {
     }
 
     fn settle() -> Ask {
-        Ask::Settle {
-            sweep: "c.1".into(),
-            seats_key: Some("seats".into()),
-            seats: None,
-        }
+        Ask::Settle { sweep: "c.1".into(), seats_key: Some("seats".into()), seats: None }
     }
 
     fn call() -> Call {
-        Call {
-            deadline: Instant::now() + Duration::from_secs(60),
-            now: jiff::Timestamp::UNIX_EPOCH,
-        }
+        Call { deadline: Instant::now() + Duration::from_secs(60), now: jiff::Timestamp::UNIX_EPOCH }
     }
 
     #[tokio::test]
@@ -369,9 +336,8 @@ mod tests {
     async fn a_seat_that_is_active_is_never_taken_for_sweeping() {
         let (organization, records) = closing().await;
         let ask = Ask::Sweeping { seats: vec![seat(1)] };
-        let answer = handle(&organization, &organization, &records, &names(), Clock::new(1_000.0), ask, call())
-            .await
-            .unwrap();
+        let answer =
+            handle(&organization, &organization, &records, &names(), Clock::new(1_000.0), ask, call()).await.unwrap();
         assert_eq!(answer.moved, 0);
     }
 }

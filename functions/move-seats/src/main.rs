@@ -11,10 +11,7 @@ async fn main() -> Result<(), runtime::Error> {
     let settings = Settings::read()?;
     let aws = Aws::load(&settings).await;
     let records = S3Records::new(&aws.own, &settings.records);
-    let reader = OrganizationsReader::new(&aws.management(ManagementRole::OrganizationReader).await);
-    let writer = OrganizationsWriter::new(&aws.management(ManagementRole::PoolWriter).await);
-    runtime::run(|ask, call| {
-        handle(&reader, &writer, &records, &settings.names, settings.clock, ask, call)
-    })
-    .await
+    let management = aws.management(ManagementRole::PoolWriter).await;
+    let (reader, writer) = (OrganizationsReader::new(&management), OrganizationsWriter::new(&management));
+    runtime::run(|ask, call| handle(&reader, &writer, &records, &settings.names, settings.clock, ask, call)).await
 }

@@ -1,1 +1,25 @@
-fn main() {}
+//! Gives a seat its roles and policies.
+
+use prepare_seat::{Ask, AwsIam, handle};
+use runtime::{Aws, S3Records, Settings};
+use shared::names::MemberRole;
+
+#[tokio::main]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::logs();
+    let settings = Settings::read()?;
+    let aws = Aws::load(&settings).await;
+    let records = S3Records::new(&aws.own, &settings.records);
+    let (aws, records, settings) = (&aws, &records, &settings);
+    runtime::run(|ask: Ask, call| async move {
+        let account = ask.seat().account;
+        // A new account has no other way in than the role that AWS made in it.
+        let config = match &ask {
+            Ask::Pool { .. } => aws.access_role(&account, "koza-prepare-seat").await,
+            _ => aws.member(&account, MemberRole::Operator, "koza-prepare-seat").await,
+        };
+        let identity = Aws::identity(&config).await?;
+        handle(&AwsIam::new(&config), records, settings, &identity, ask, call.now).await
+    })
+    .await
+}

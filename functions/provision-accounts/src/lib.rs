@@ -138,10 +138,7 @@ async fn not_ready(organization: &impl Organization, names: &Names) -> Result<Ve
     for unit in units {
         for account in organization.accounts_in(&unit).await? {
             if names.is_seat(&account.name) && account.active {
-                seats.push(Seat {
-                    seat: account.name.into(),
-                    account: account.id,
-                });
+                seats.push(Seat { seat: account.name.into(), account: account.id });
             }
         }
     }
@@ -161,10 +158,7 @@ mod tests {
     }
 
     fn create() -> Ask {
-        Ask::Create {
-            execution: "fill-1".into(),
-            seats: 7,
-        }
+        Ask::Create { execution: "fill-1".into(), seats: 7 }
     }
 
     async fn until_done(organization: &MemoryOrganization, records: &MemoryRecords) -> Answer {

@@ -53,10 +53,7 @@ mod tests {
     use super::*;
 
     fn creation(name: &str, status: CreationStatus) -> Creation {
-        Creation {
-            name: name.into(),
-            status,
-        }
+        Creation { name: name.into(), status }
     }
 
     #[test]

@@ -12,9 +12,7 @@ use shared::{AccountId, CourseId, Fault, Names};
 use std::collections::BTreeMap;
 
 fn client(config: &SdkConfig) -> Client {
-    let conf = aws_sdk_organizations::config::Builder::from(config)
-        .region(Region::new("us-east-1"))
-        .build();
+    let conf = aws_sdk_organizations::config::Builder::from(config).region(Region::new("us-east-1")).build();
     Client::from_conf(conf)
 }
 
@@ -27,18 +25,11 @@ pub struct OrganizationsReader {
 impl OrganizationsReader {
     /// With the credentials of the management account's `organization-reader`.
     pub fn new(config: &SdkConfig) -> Self {
-        Self {
-            client: client(config),
-        }
+        Self { client: client(config) }
     }
 
     async fn units_below(&self, parent: &str) -> Result<Vec<Unit>, Fault> {
-        let mut pages = self
-            .client
-            .list_organizational_units_for_parent()
-            .parent_id(parent)
-            .into_paginator()
-            .send();
+        let mut pages = self.client.list_organizational_units_for_parent().parent_id(parent).into_paginator().send();
         let mut units = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| fault(format!("listing the organizational units below {parent}"), e))?;
@@ -66,23 +57,14 @@ fn account(of: &aws_sdk_organizations::types::Account, unit: &str) -> Account {
 #[async_trait]
 impl Organization for OrganizationsReader {
     async fn layout(&self, names: &Names) -> Result<Layout, Fault> {
-        let answer = self
-            .client
-            .list_roots()
-            .send()
-            .await
-            .map_err(|e| fault("listing the organization's root", e))?;
+        let answer = self.client.list_roots().send().await.map_err(|e| fault("listing the organization's root", e))?;
         let root = answer
             .roots()
             .first()
             .and_then(|r| r.id())
             .ok_or_else(|| Fault::broken("the organization has no root"))?
             .to_owned();
-        let pool = self
-            .units_below(&root)
-            .await?
-            .into_iter()
-            .find(|u| u.name == names.installation());
+        let pool = self.units_below(&root).await?.into_iter().find(|u| u.name == names.installation());
         let mut units = BTreeMap::new();
         let mut courses = BTreeMap::new();
         if let Some(pool) = &pool {
@@ -95,12 +77,7 @@ impl Organization for OrganizationsReader {
                 courses.insert(CourseId(unit.name.clone()), unit);
             }
         }
-        Ok(Layout {
-            root,
-            pool,
-            units,
-            courses,
-        })
+        Ok(Layout { root, pool, units, courses })
     }
 
     async fn accounts(&self) -> Result<Vec<Account>, Fault> {
@@ -114,12 +91,7 @@ impl Organization for OrganizationsReader {
     }
 
     async fn accounts_in(&self, unit: &str) -> Result<Vec<Account>, Fault> {
-        let mut pages = self
-            .client
-            .list_accounts_for_parent()
-            .parent_id(unit)
-            .into_paginator()
-            .send();
+        let mut pages = self.client.list_accounts_for_parent().parent_id(unit).into_paginator().send();
         let mut accounts = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| fault(format!("listing the accounts in {unit}"), e))?;
@@ -150,12 +122,7 @@ impl Organization for OrganizationsReader {
     }
 
     async fn policies(&self) -> Result<Vec<Policy>, Fault> {
-        let mut pages = self
-            .client
-            .list_policies()
-            .filter(PolicyType::ServiceControlPolicy)
-            .into_paginator()
-            .send();
+        let mut pages = self.client.list_policies().filter(PolicyType::ServiceControlPolicy).into_paginator().send();
         let mut policies = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| fault("listing the service control policies", e))?;
@@ -168,12 +135,7 @@ impl Organization for OrganizationsReader {
     }
 
     async fn targets(&self, policy: &str) -> Result<Vec<String>, Fault> {
-        let mut pages = self
-            .client
-            .list_targets_for_policy()
-            .policy_id(policy)
-            .into_paginator()
-            .send();
+        let mut pages = self.client.list_targets_for_policy().policy_id(policy).into_paginator().send();
         let mut targets = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| fault(format!("listing what policy {policy} is attached to"), e))?;
@@ -192,9 +154,7 @@ pub struct OrganizationsWriter {
 impl OrganizationsWriter {
     /// With the credentials of the management account's `pool-writer` or `guardrail-writer`.
     pub fn new(config: &SdkConfig) -> Self {
-        Self {
-            client: client(config),
-        }
+        Self { client: client(config) }
     }
 }
 
@@ -209,9 +169,9 @@ impl AccountMaker for OrganizationsWriter {
                 name: c.account_name().unwrap_or_default().to_owned(),
                 status: match c.state() {
                     Some(CreateAccountState::Succeeded) => CreationStatus::Succeeded,
-                    Some(CreateAccountState::Failed) => CreationStatus::Failed(
-                        c.failure_reason().map(|r| r.as_str()).unwrap_or("no reason").to_owned(),
-                    ),
+                    Some(CreateAccountState::Failed) => {
+                        CreationStatus::Failed(c.failure_reason().map(|r| r.as_str()).unwrap_or("no reason").to_owned())
+                    }
                     _ => CreationStatus::InProgress,
                 },
             }));
@@ -250,12 +210,7 @@ impl SeatMover for OrganizationsWriter {
             .await;
         match answer {
             Ok(_) => Ok(()),
-            Err(e)
-                if matches!(
-                    code(&e),
-                    Some("SourceParentNotFoundException" | "AccountNotFoundException")
-                ) =>
-            {
+            Err(e) if matches!(code(&e), Some("SourceParentNotFoundException" | "AccountNotFoundException")) => {
                 Err(Fault::conflict(format!("account {account} is no longer in {from}")))
             }
             Err(e) => Err(fault(format!("moving account {account}"), e)),
@@ -318,10 +273,7 @@ impl Guardrails for OrganizationsWriter {
             .await
             .map_err(|e| fault(format!("making policy {name}"), e))?;
         let id = answer.policy.and_then(|p| p.policy_summary).and_then(|s| s.id);
-        Ok(Policy {
-            id: id.ok_or_else(|| Fault::broken(format!("policy {name} has no id")))?,
-            name: name.to_owned(),
-        })
+        Ok(Policy { id: id.ok_or_else(|| Fault::broken(format!("policy {name} has no id")))?, name: name.to_owned() })
     }
 
     async fn update_policy(&self, policy: &str, content: &str) -> Result<(), Fault> {

@@ -154,10 +154,7 @@ pub async fn seats_in(
         .map(|account| SeatPlace {
             state: places.get(&account.id).cloned().unwrap_or(State::Outside),
             active: account.active,
-            seat: Seat {
-                seat: account.name.into(),
-                account: account.id,
-            },
+            seat: Seat { seat: account.name.into(), account: account.id },
         })
         .collect();
     seats.sort_by(|a, b| a.seat.cmp(&b.seat));
@@ -229,8 +226,5 @@ pub trait Guardrails: Send + Sync {
 
 /// The names of the OUs that the pool lacks.
 pub fn missing_units(layout: &Layout) -> Vec<&'static str> {
-    UNITS
-        .into_iter()
-        .filter(|name| !layout.units.contains_key(*name))
-        .collect()
+    UNITS.into_iter().filter(|name| !layout.units.contains_key(*name)).collect()
 }

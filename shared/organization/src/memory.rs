@@ -57,19 +57,9 @@ impl MemoryOrganization {
 impl Organization for MemoryOrganization {
     async fn layout(&self, names: &Names) -> Result<Layout, Fault> {
         Ok(self.with(|w| {
-            let below = |parent: &str| {
-                w.units
-                    .values()
-                    .filter(|u| u.parent == parent)
-                    .cloned()
-                    .collect::<Vec<_>>()
-            };
+            let below = |parent: &str| w.units.values().filter(|u| u.parent == parent).cloned().collect::<Vec<_>>();
             let pool = below(ROOT).into_iter().find(|u| u.name == names.installation());
-            let units: BTreeMap<_, _> = pool
-                .iter()
-                .flat_map(|p| below(&p.id))
-                .map(|u| (u.name.clone(), u))
-                .collect();
+            let units: BTreeMap<_, _> = pool.iter().flat_map(|p| below(&p.id)).map(|u| (u.name.clone(), u)).collect();
             let courses = units
                 .get("Active")
                 .map(|a| below(&a.id))
@@ -77,12 +67,7 @@ impl Organization for MemoryOrganization {
                 .into_iter()
                 .map(|u| (CourseId(u.name.clone()), u))
                 .collect();
-            Layout {
-                root: ROOT.to_owned(),
-                pool,
-                units,
-                courses,
-            }
+            Layout { root: ROOT.to_owned(), pool, units, courses }
         }))
     }
 
@@ -99,25 +84,12 @@ impl Organization for MemoryOrganization {
     }
 
     async fn policies(&self) -> Result<Vec<Policy>, Fault> {
-        Ok(self.with(|w| {
-            w.policies
-                .iter()
-                .map(|(id, (name, _))| Policy {
-                    id: id.clone(),
-                    name: name.clone(),
-                })
-                .collect()
-        }))
+        Ok(self
+            .with(|w| w.policies.iter().map(|(id, (name, _))| Policy { id: id.clone(), name: name.clone() }).collect()))
     }
 
     async fn targets(&self, policy: &str) -> Result<Vec<String>, Fault> {
-        Ok(self.with(|w| {
-            w.attached
-                .iter()
-                .filter(|(p, _)| p == policy)
-                .map(|(_, target)| target.clone())
-                .collect()
-        }))
+        Ok(self.with(|w| w.attached.iter().filter(|(p, _)| p == policy).map(|(_, target)| target.clone()).collect()))
     }
 }
 
@@ -125,13 +97,7 @@ impl Organization for MemoryOrganization {
 impl AccountMaker for MemoryOrganization {
     async fn creations(&self) -> Result<Vec<Creation>, Fault> {
         Ok(self.with(|w| {
-            w.accounts
-                .values()
-                .map(|a| Creation {
-                    name: a.name.clone(),
-                    status: CreationStatus::Succeeded,
-                })
-                .collect()
+            w.accounts.values().map(|a| Creation { name: a.name.clone(), status: CreationStatus::Succeeded }).collect()
         }))
     }
 
@@ -179,11 +145,7 @@ impl Guardrails for MemoryOrganization {
             if w.units.values().any(|u| u.parent == parent && u.name == name) {
                 return Err(Fault::conflict(format!("DuplicateOrganizationalUnitException: {name}")));
             }
-            let unit = Unit {
-                id: format!("ou-{parent}/{name}"),
-                name: name.to_owned(),
-                parent: parent.to_owned(),
-            };
+            let unit = Unit { id: format!("ou-{parent}/{name}"), name: name.to_owned(), parent: parent.to_owned() };
             w.units.insert(unit.id.clone(), unit.clone());
             Ok(unit)
         })
@@ -207,10 +169,7 @@ impl Guardrails for MemoryOrganization {
             }
             let id = format!("p-{name}");
             w.policies.insert(id.clone(), (name.to_owned(), content.to_owned()));
-            Ok(Policy {
-                id,
-                name: name.to_owned(),
-            })
+            Ok(Policy { id, name: name.to_owned() })
         })
     }
 

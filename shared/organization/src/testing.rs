@@ -1,6 +1,8 @@
 //! For handlers' tests: an organization that fails after so many calls, as a machine that is cut off would.
 
-use crate::{Account, AccountMaker, Creation, Guardrails, Layout, MemoryOrganization, Organization, Policy, SeatMover, Unit};
+use crate::{
+    Account, AccountMaker, Creation, Guardrails, Layout, MemoryOrganization, Organization, Policy, SeatMover, Unit,
+};
 use async_trait::async_trait;
 use shared::{AccountId, Fault, Names};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,16 +17,11 @@ pub struct Cut<'a> {
 impl<'a> Cut<'a> {
     /// Lets `calls` calls through.
     pub fn after(inner: &'a MemoryOrganization, calls: usize) -> Self {
-        Self {
-            inner,
-            left: AtomicUsize::new(calls),
-        }
+        Self { inner, left: AtomicUsize::new(calls) }
     }
 
     fn pass(&self) -> Result<&MemoryOrganization, Fault> {
-        let taken = self
-            .left
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        let taken = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
         match taken {
             Ok(_) => Ok(self.inner),
             Err(_) => Err(Fault::broken("cut off")),

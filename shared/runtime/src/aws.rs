@@ -20,18 +20,12 @@ pub struct Aws {
 impl Aws {
     /// Loads the configuration from the environment (or a profile), as every AWS tool does.
     pub async fn load(settings: &Settings) -> Self {
-        Self {
-            own: aws_config::load_defaults(BehaviorVersion::latest()).await,
-            settings: settings.clone(),
-        }
+        Self { own: aws_config::load_defaults(BehaviorVersion::latest()).await, settings: settings.clone() }
     }
 
     /// The configuration with a role of ours in the management account.
     pub async fn management(&self, role: ManagementRole) -> SdkConfig {
-        let arn = self
-            .settings
-            .names
-            .management_role_arn(&self.settings.management, role);
+        let arn = self.settings.names.management_role_arn(&self.settings.management, role);
         self.with_role(&self.own, arn, "koza", None).await
     }
 
@@ -45,16 +39,12 @@ impl Aws {
     /// which is the only one that the role trusts.
     pub async fn access_role(&self, account: &AccountId, session: &str) -> SdkConfig {
         let writer = self.management(ManagementRole::PoolWriter).await;
-        self.with_role(&writer, access_role_arn(account), session, None)
-            .await
+        self.with_role(&writer, access_role_arn(account), session, None).await
     }
 
     /// The same configuration in another Region.
     pub fn in_region(config: &SdkConfig, region: &str) -> SdkConfig {
-        config
-            .to_builder()
-            .region(Region::new(region.to_owned()))
-            .build()
+        config.to_builder().region(Region::new(region.to_owned())).build()
     }
 
     /// Which account the credentials of a configuration belong to.
@@ -64,35 +54,22 @@ impl Aws {
             .send()
             .await
             .map_err(|e| fault("asking whose credentials these are", e))?;
-        answer
-            .account
-            .map(AccountId)
-            .ok_or_else(|| Fault::broken("GetCallerIdentity answered without an account"))
+        answer.account.map(AccountId).ok_or_else(|| Fault::broken("GetCallerIdentity answered without an account"))
     }
 
-    async fn with_role(
-        &self,
-        from: &SdkConfig,
-        arn: String,
-        session: &str,
-        policy: Option<String>,
-    ) -> SdkConfig {
+    async fn with_role(&self, from: &SdkConfig, arn: String, session: &str, policy: Option<String>) -> SdkConfig {
         // RoleSessionName takes 2-64 of these characters.
         let session: String = session
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || "+=,.@-".contains(c) { c } else { '-' })
             .take(64)
             .collect();
-        let mut role = AssumeRoleProvider::builder(arn)
-            .session_name(session)
-            .configure(from);
+        let mut role = AssumeRoleProvider::builder(arn).session_name(session).configure(from);
         if let Some(policy) = policy {
             role = role.policy(policy);
         }
         let provider = role.build().await;
-        from.to_builder()
-            .credentials_provider(SharedCredentialsProvider::new(provider))
-            .build()
+        from.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
     }
 }
 

@@ -9,7 +9,7 @@ mod sweeping;
 pub use aws::{Aws, code, fault, text};
 pub use records::S3Records;
 pub use settings::Settings;
-pub use sweeping::{Ask as SweepAsk, sweep};
+pub use sweeping::{Ask as SweepAsk, not_listed, outcome, sweep};
 
 use jiff::Timestamp;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
@@ -46,15 +46,8 @@ where
     let handler = &handler;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| async move {
         let started = Instant::now();
-        let left = event
-            .context
-            .deadline()
-            .duration_since(std::time::SystemTime::now())
-            .unwrap_or_default();
-        let call = Call {
-            deadline: started + left.saturating_sub(RESERVE.min(left / 4)),
-            now: Timestamp::now(),
-        };
+        let left = event.context.deadline().duration_since(std::time::SystemTime::now()).unwrap_or_default();
+        let call = Call { deadline: started + left.saturating_sub(RESERVE.min(left / 4)), now: Timestamp::now() };
         let answer = match parse::<Ask>(event.payload) {
             Ok(ask) => handler(ask, call).await,
             Err(fault) => Err(fault),
@@ -82,8 +75,7 @@ pub fn logs() {
 
 /// Reads a payload, or says what is wrong with it.
 pub fn parse<T: DeserializeOwned>(payload: Value) -> Result<T, Fault> {
-    serde_json::from_value(payload)
-        .map_err(|e| Fault::invalid(format!("the input is not as expected: {e}")))
+    serde_json::from_value(payload).map_err(|e| Fault::invalid(format!("the input is not as expected: {e}")))
 }
 
 /// A fault as Lambda reports it: `errorType` is the name that the machines match.
@@ -91,10 +83,7 @@ struct Failure(Fault);
 
 impl Failure {
     fn into_diagnostic(self) -> Diagnostic {
-        Diagnostic {
-            error_type: self.0.name().to_owned(),
-            error_message: self.0.chain(),
-        }
+        Diagnostic { error_type: self.0.name().to_owned(), error_message: self.0.chain() }
     }
 }
 
@@ -107,9 +96,7 @@ pub struct Clock {
 impl Clock {
     /// A clock that runs `speed` times as fast as the world's.
     pub fn new(speed: f64) -> Self {
-        Self {
-            speed: speed.max(1.0),
-        }
+        Self { speed: speed.max(1.0) }
     }
 
     /// Sleeps for a duration of AWS time. Only for pacing calls: waiting for AWS is the state machine's.

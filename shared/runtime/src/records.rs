@@ -17,28 +17,21 @@ pub struct S3Records {
 impl S3Records {
     /// The bucket of this name, read and written with this configuration.
     pub fn new(config: &aws_config::SdkConfig, bucket: impl Into<String>) -> Self {
-        Self {
-            client: Client::new(config),
-            bucket: bucket.into(),
-        }
+        Self { client: Client::new(config), bucket: bucket.into() }
     }
 }
 
 #[async_trait]
 impl Records for S3Records {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Fault> {
-        let answer = self
-            .client
-            .get_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .send()
-            .await;
+        let answer = self.client.get_object().bucket(&self.bucket).key(key).send().await;
         match answer {
             Ok(object) => {
-                let body = object.body.collect().await.map_err(|e| {
-                    Fault::because(Fault::Transient, format!("reading the record {key}"), e)
-                })?;
+                let body = object
+                    .body
+                    .collect()
+                    .await
+                    .map_err(|e| Fault::because(Fault::Transient, format!("reading the record {key}"), e))?;
                 Ok(Some(body.to_vec()))
             }
             Err(e) if code(&e) == Some("NoSuchKey") => Ok(None),
@@ -76,13 +69,7 @@ impl Records for S3Records {
     }
 
     async fn keys(&self, prefix: &str) -> Result<Vec<String>, Fault> {
-        let mut pages = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.bucket)
-            .prefix(prefix)
-            .into_paginator()
-            .send();
+        let mut pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|e| fault(format!("listing the records {prefix}"), e))?;

@@ -45,15 +45,10 @@ impl Settings {
         let identity_store = get("KOZA_IDENTITY_STORE");
         let alerts = get("KOZA_ALERTS");
         if !missing.is_empty() {
-            return Err(Fault::broken(format!(
-                "the function's environment lacks {}",
-                missing.join(", ")
-            )));
+            return Err(Fault::broken(format!("the function's environment lacks {}", missing.join(", "))));
         }
         let speed = std::env::var("KOZA_CLOCK_SPEED").unwrap_or_else(|_| "1".to_owned());
-        let speed = speed
-            .parse()
-            .map_err(|e| Fault::because(Fault::Broken, format!("KOZA_CLOCK_SPEED={speed}"), e))?;
+        let speed = speed.parse().map_err(|e| Fault::because(Fault::Broken, format!("KOZA_CLOCK_SPEED={speed}"), e))?;
         let mut never_touch = vec![management.clone(), operations.clone()];
         never_touch.extend(
             std::env::var("KOZA_NEVER_TOUCH")

@@ -51,10 +51,7 @@ impl Admission {
         now: Timestamp,
     ) -> Result<Admitted, Fault> {
         let no = |why: String| {
-            Err(Fault::refused(format!(
-                "{} ({}) is not admitted to sweep {sweep}: {why}",
-                seat.seat, seat.account
-            )))
+            Err(Fault::refused(format!("{} ({}) is not admitted to sweep {sweep}: {why}", seat.seat, seat.account)))
         };
         if &self.sweep != sweep {
             return no(format!("the admission is for sweep {}", self.sweep));
@@ -111,10 +108,7 @@ mod tests {
     use super::*;
 
     fn seat() -> Seat {
-        Seat {
-            seat: "koza-0001".into(),
-            account: "111111111111".into(),
-        }
+        Seat { seat: "koza-0001".into(), account: "111111111111".into() }
     }
 
     fn admission() -> Admission {
@@ -134,10 +128,7 @@ mod tests {
         let (sweep, account) = (SweepId::from("c.1"), AccountId::from("111111111111"));
         let a = admission();
         assert!(a.admit(&sweep, &seat(), &account, &[], now).is_ok());
-        let other = Seat {
-            account: "222222222222".into(),
-            ..seat()
-        };
+        let other = Seat { account: "222222222222".into(), ..seat() };
         let refusals = [
             a.admit(&"c.2".into(), &seat(), &account, &[], now),
             a.admit(&sweep, &other, &other.account, &[], now),
@@ -153,12 +144,7 @@ mod tests {
 
     #[test]
     fn a_seat_is_swept_only_where_it_closes() {
-        let place = |state, closing, active| Place {
-            seat: seat(),
-            state,
-            closing,
-            active,
-        };
+        let place = |state, closing, active| Place { seat: seat(), state, closing, active };
         let course = || State::Active("c".into());
         assert_eq!(objection(&place(State::Sweeping, false, false), &[]), None);
         assert_eq!(objection(&place(State::Preparing, false, false), &[]), None);

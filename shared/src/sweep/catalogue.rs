@@ -40,17 +40,7 @@ const fn kind(
     scope: Scope,
     cloudformation: &'static str,
 ) -> Facts {
-    Facts {
-        id,
-        family,
-        service,
-        scope,
-        cloudformation,
-        reads: &[],
-        writes: &[],
-        after: &[],
-        note: "",
-    }
+    Facts { id, family, service, scope, cloudformation, reads: &[], writes: &[], after: &[], note: "" }
 }
 
 use Scope::{Global, Regional};
@@ -59,10 +49,7 @@ use Scope::{Global, Regional};
 pub const KINDS: &[Facts] = &[
     Facts {
         reads: &["cloudformation:ListStacks", "cloudformation:DescribeStacks"],
-        writes: &[
-            "cloudformation:UpdateTerminationProtection",
-            "cloudformation:DeleteStack",
-        ],
+        writes: &["cloudformation:UpdateTerminationProtection", "cloudformation:DeleteStack"],
         note: "Root stacks only, always with our keeper role, so a stack goes even when its own execution role is gone; after DELETE_FAILED by FORCE_DELETE_STACK.",
         ..kind("cloudformation.stack", "stacks", "cloudformation", Regional, "AWS::CloudFormation::Stack")
     },
@@ -79,21 +66,13 @@ pub const KINDS: &[Facts] = &[
     },
     Facts {
         reads: &["cognito-idp:ListUserPools", "cognito-idp:DescribeUserPool"],
-        writes: &[
-            "cognito-idp:UpdateUserPool",
-            "cognito-idp:DeleteUserPoolDomain",
-            "cognito-idp:DeleteUserPool",
-        ],
+        writes: &["cognito-idp:UpdateUserPool", "cognito-idp:DeleteUserPoolDomain", "cognito-idp:DeleteUserPool"],
         note: "Deletion protection is switched off first, its domain goes before it.",
         ..kind("cognito.user-pool", "serverless", "cognito", Regional, "AWS::Cognito::UserPool")
     },
     Facts {
         reads: &["cloudfront:ListDistributions"],
-        writes: &[
-            "cloudfront:GetDistributionConfig",
-            "cloudfront:UpdateDistribution",
-            "cloudfront:DeleteDistribution",
-        ],
+        writes: &["cloudfront:GetDistributionConfig", "cloudfront:UpdateDistribution", "cloudfront:DeleteDistribution"],
         note: "Disabled first; AWS deletes it only when that is deployed.",
         ..kind("cloudfront.distribution", "serverless", "cloudfront", Global, "AWS::CloudFront::Distribution")
     },
@@ -131,10 +110,7 @@ pub const KINDS: &[Facts] = &[
     },
     Facts {
         reads: &["sagemaker:ListNotebookInstances"],
-        writes: &[
-            "sagemaker:StopNotebookInstance",
-            "sagemaker:DeleteNotebookInstance",
-        ],
+        writes: &["sagemaker:StopNotebookInstance", "sagemaker:DeleteNotebookInstance"],
         note: "Stopped first.",
         ..kind("sagemaker.notebook-instance", "ml", "sagemaker", Regional, "AWS::SageMaker::NotebookInstance")
     },
@@ -142,7 +118,13 @@ pub const KINDS: &[Facts] = &[
         reads: &["sagemaker:ListNotebookInstanceLifecycleConfigs"],
         writes: &["sagemaker:DeleteNotebookInstanceLifecycleConfig"],
         after: &["sagemaker.notebook-instance"],
-        ..kind("sagemaker.notebook-lifecycle-config", "ml", "sagemaker", Regional, "AWS::SageMaker::NotebookInstanceLifecycleConfig")
+        ..kind(
+            "sagemaker.notebook-lifecycle-config",
+            "ml",
+            "sagemaker",
+            Regional,
+            "AWS::SageMaker::NotebookInstanceLifecycleConfig",
+        )
     },
     Facts {
         reads: &["ec2:DescribeVpcEndpoints"],
@@ -158,11 +140,7 @@ pub const KINDS: &[Facts] = &[
     },
     Facts {
         reads: &["ec2:DescribeSecurityGroups"],
-        writes: &[
-            "ec2:RevokeSecurityGroupIngress",
-            "ec2:RevokeSecurityGroupEgress",
-            "ec2:DeleteSecurityGroup",
-        ],
+        writes: &["ec2:RevokeSecurityGroupIngress", "ec2:RevokeSecurityGroupEgress", "ec2:DeleteSecurityGroup"],
         after: &["ec2.network-interface"],
         note: "All rules of all groups go before any group, so that groups that refer to each other can go.",
         ..kind("ec2.security-group", "network", "ec2", Regional, "AWS::EC2::SecurityGroup")
@@ -191,13 +169,7 @@ pub const KINDS: &[Facts] = &[
     Facts {
         reads: &["ec2:DescribeVpcs"],
         writes: &["ec2:DeleteVpc"],
-        after: &[
-            "ec2.vpc-endpoint",
-            "ec2.security-group",
-            "ec2.subnet",
-            "ec2.route-table",
-            "ec2.internet-gateway",
-        ],
+        after: &["ec2.vpc-endpoint", "ec2.security-group", "ec2.subnet", "ec2.route-table", "ec2.internet-gateway"],
         note: "The default VPC stays.",
         ..kind("ec2.vpc", "network", "ec2", Regional, "AWS::EC2::VPC")
     },
@@ -226,10 +198,7 @@ pub const KINDS: &[Facts] = &[
     },
     Facts {
         reads: &["iam:ListInstanceProfiles"],
-        writes: &[
-            "iam:RemoveRoleFromInstanceProfile",
-            "iam:DeleteInstanceProfile",
-        ],
+        writes: &["iam:RemoveRoleFromInstanceProfile", "iam:DeleteInstanceProfile"],
         ..kind("iam.instance-profile", "identity", "iam", Global, "AWS::IAM::InstanceProfile")
     },
     Facts {
@@ -251,11 +220,7 @@ pub const KINDS: &[Facts] = &[
         ..kind("iam.role", "identity", "iam", Global, "AWS::IAM::Role")
     },
     Facts {
-        reads: &[
-            "iam:ListPolicies",
-            "iam:ListPolicyVersions",
-            "iam:GetPolicyVersion",
-        ],
+        reads: &["iam:ListPolicies", "iam:ListPolicyVersions", "iam:GetPolicyVersion"],
         writes: &["iam:DeletePolicyVersion", "iam:DeletePolicy"],
         after: &["iam.user", "iam.role"],
         note: "Customer managed ones. The learner policies are kept, and must be exactly as expected.",
@@ -266,6 +231,15 @@ pub const KINDS: &[Facts] = &[
 /// The row of a kind. Ids are checked by a test over the whole catalogue, so an unknown one is a mistake in the code.
 pub fn facts(id: &str) -> Option<&'static Facts> {
     KINDS.iter().find(|k| k.id == id)
+}
+
+/// Whether a sweep function's kinds are exactly its family's rows, each once: every function has a test that asks this.
+pub fn is_whole(family: &str, ids: &[&str]) -> bool {
+    let mut rows: Vec<&str> = KINDS.iter().filter(|k| k.family == family).map(|k| k.id).collect();
+    let mut ids = ids.to_vec();
+    rows.sort_unstable();
+    ids.sort_unstable();
+    rows == ids
 }
 
 #[cfg(test)]
@@ -304,11 +278,7 @@ mod tests {
     #[test]
     fn every_service_a_course_may_allow_has_exactly_these_kinds() {
         for service in crate::services::SERVICES {
-            let ours: BTreeSet<_> = KINDS
-                .iter()
-                .filter(|k| k.service == service.name)
-                .map(|k| k.id)
-                .collect();
+            let ours: BTreeSet<_> = KINDS.iter().filter(|k| k.service == service.name).map(|k| k.id).collect();
             let theirs: BTreeSet<_> = service.kinds.iter().copied().collect();
             assert_eq!(ours, theirs, "{}", service.name);
         }

@@ -81,12 +81,8 @@ impl<C: Sync> Family<'_, C> {
                 if round == 0 {
                     seen += listing.items.len();
                 }
-                let deletable: Vec<Item> = listing
-                    .items
-                    .iter()
-                    .filter(|i| i.found.standing == Standing::Deletable)
-                    .cloned()
-                    .collect();
+                let deletable: Vec<Item> =
+                    listing.items.iter().filter(|i| i.found.standing == Standing::Deletable).cloned().collect();
                 for item in &listing.items {
                     if item.found.standing != Standing::Deletable {
                         left.insert(self.key(item), self.left(item, None));
@@ -94,10 +90,8 @@ impl<C: Sync> Family<'_, C> {
                 }
                 // All of a level is disarmed before any of it is deleted: security groups may refer to each other.
                 let disarmed = self.each(&deletable, Ask::Disarm).await;
-                let (ready, waiting): (Vec<_>, Vec<_>) = deletable
-                    .into_iter()
-                    .zip(disarmed)
-                    .partition(|(_, o)| matches!(o, Outcome::Gone | Outcome::Asked));
+                let (ready, waiting): (Vec<_>, Vec<_>) =
+                    deletable.into_iter().zip(disarmed).partition(|(_, o)| matches!(o, Outcome::Gone | Outcome::Asked));
                 for (item, outcome) in &waiting {
                     left.insert(self.key(item), self.left(item, Some(outcome)));
                 }
@@ -128,9 +122,7 @@ impl<C: Sync> Family<'_, C> {
     /// Kinds by how many levels of `after` stand before them.
     fn levels(&self) -> Vec<Vec<usize>> {
         fn depth(id: &str) -> usize {
-            facts(id)
-                .map(|f| f.after.iter().map(|a| depth(a) + 1).max().unwrap_or(0))
-                .unwrap_or(0)
+            facts(id).map(|f| f.after.iter().map(|a| depth(a) + 1).max().unwrap_or(0)).unwrap_or(0)
         }
         let mut levels: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (n, kind) in self.kinds.iter().enumerate() {
@@ -149,26 +141,18 @@ impl<C: Sync> Family<'_, C> {
                 }
             }
         }
-        let mut answers: Vec<(usize, &String, Result<Vec<Found>, ListError>)> =
-            stream::iter(places)
-                .map(|(n, region, client)| async move {
-                    (n, region, self.kinds[n].list(client).await)
-                })
-                .buffer_unordered(AT_ONCE)
-                .collect()
-                .await;
+        let mut answers: Vec<(usize, &String, Result<Vec<Found>, ListError>)> = stream::iter(places)
+            .map(|(n, region, client)| async move { (n, region, self.kinds[n].list(client).await) })
+            .buffer_unordered(AT_ONCE)
+            .collect()
+            .await;
         answers.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
-        let mut listing = Listing {
-            items: Vec::new(),
-            unknown: Vec::new(),
-        };
+        let mut listing = Listing { items: Vec::new(), unknown: Vec::new() };
         for (kind, region, answer) in answers {
             match answer {
-                Ok(found) => listing.items.extend(found.into_iter().map(|found| Item {
-                    kind,
-                    region: region.clone(),
-                    found,
-                })),
+                Ok(found) => {
+                    listing.items.extend(found.into_iter().map(|found| Item { kind, region: region.clone(), found }))
+                }
                 Err(error) => listing.unknown.push(Unknown {
                     kind: self.kinds[kind].id().to_owned(),
                     region: region.clone(),
@@ -224,39 +208,19 @@ impl<C: Sync> Family<'_, C> {
         Left {
             kind: id.to_owned(),
             id: item.found.id.clone(),
-            region: if global {
-                "global".to_owned()
-            } else {
-                item.region.clone()
-            },
+            region: if global { "global".to_owned() } else { item.region.clone() },
             why: short(&why),
             class,
         }
     }
 
-    fn answer(
-        &self,
-        found: usize,
-        asked: usize,
-        mut left: Vec<Left>,
-        unknown: Vec<Unknown>,
-        done: bool,
-    ) -> Answer {
+    fn answer(&self, found: usize, asked: usize, mut left: Vec<Left>, unknown: Vec<Unknown>, done: bool) -> Answer {
         let left_more = left.len().saturating_sub(MOST_LEFT);
         let blocked = left.iter().filter(|l| l.class == Class::Blocked).count();
         // What decides a verdict must not be cut off.
         left.sort_by_key(|l| !matches!(l.class, Class::Edited | Class::Protected | Class::Refused));
         left.truncate(MOST_LEFT);
-        Answer {
-            family: self.name.to_owned(),
-            done,
-            found,
-            asked,
-            blocked,
-            left,
-            left_more,
-            unknown,
-        }
+        Answer { family: self.name.to_owned(), done, found, asked, blocked, left, left_more, unknown }
     }
 }
 

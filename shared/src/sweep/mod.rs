@@ -48,11 +48,7 @@ pub struct Found {
 impl Found {
     /// A thing that can be deleted.
     pub fn named(id: impl Into<String>) -> Self {
-        Self {
-            id: id.into(),
-            detail: None,
-            standing: Standing::Deletable,
-        }
+        Self { id: id.into(), detail: None, standing: Standing::Deletable }
     }
 
     /// With what the kind wants to know later.
@@ -122,10 +118,7 @@ pub fn outcome_of(code: Option<&str>, text: impl Into<String>) -> Outcome {
 pub struct ListError(pub String);
 
 /// Reads the answer to a failed list call: a service that does not exist in the Region is "nothing there".
-pub fn list_error_of(
-    code: Option<&str>,
-    text: impl Into<String>,
-) -> Result<Vec<Found>, ListError> {
+pub fn list_error_of(code: Option<&str>, text: impl Into<String>) -> Result<Vec<Found>, ListError> {
     match meaning(code) {
         Meaning::Absent => Ok(Vec::new()),
         _ => Err(ListError(text.into())),

@@ -76,19 +76,9 @@ pub enum Next {
 /// Judges the listings of all families after pass `pass` (counted from 1) of at most `most`. `deletes` are the
 /// answers of the deleting calls of that pass: they say why something is left. `empty_so_far` counts empty listings in
 /// a row before this one. With `last`, it is decided now, whatever is left (a plan).
-pub fn judge(
-    listings: &[Answer],
-    deletes: &[Answer],
-    pass: u32,
-    most: u32,
-    empty_so_far: u32,
-    last: bool,
-) -> Next {
+pub fn judge(listings: &[Answer], deletes: &[Answer], pass: u32, most: u32, empty_so_far: u32, last: bool) -> Next {
     let unknown: Vec<_> = listings.iter().flat_map(|a| &a.unknown).collect();
-    let mut left: Vec<Left> = listings
-        .iter()
-        .flat_map(|a| a.left.iter().cloned())
-        .collect();
+    let mut left: Vec<Left> = listings.iter().flat_map(|a| a.left.iter().cloned()).collect();
     for item in &mut left {
         let asked = deletes
             .iter()
@@ -99,22 +89,12 @@ pub fn judge(
         }
     }
     let unfinished = listings.iter().any(|a| !a.done);
-    let (pending, there): (Vec<_>, Vec<_>) =
-        left.iter().cloned().partition(|l| l.class == Class::Pending);
-    let decided = |verdict, why, left| {
-        Next::Done(Judgement {
-            verdict,
-            why,
-            left,
-            passes: pass,
-        })
-    };
+    let (pending, there): (Vec<_>, Vec<_>) = left.iter().cloned().partition(|l| l.class == Class::Pending);
+    let decided = |verdict, why, left| Next::Done(Judgement { verdict, why, left, passes: pass });
 
     if listings.is_empty() || unfinished || !unknown.is_empty() {
         if pass < most && !last {
-            return Next::Again {
-                wait: PASS_WAIT_SECONDS * pass.max(1),
-            };
+            return Next::Again { wait: PASS_WAIT_SECONDS * pass.max(1) };
         }
         let why = match unknown.first() {
             Some(u) => format!("{} could not be listed in {}: {}", u.kind, u.region, u.why),
@@ -125,30 +105,20 @@ pub fn judge(
     if there.is_empty() && listings.iter().all(|a| a.left_more == 0) {
         if empty_so_far + 1 < EMPTY_LISTINGS {
             if !last {
-                return Next::Prove {
-                    wait: PROOF_WAIT_SECONDS,
-                };
+                return Next::Prove { wait: PROOF_WAIT_SECONDS };
             }
             let why = "one listing was empty, and only two in a row prove that nothing is left";
             return decided(Verdict::Unknown, why.to_owned(), left);
         }
         return match pending.first() {
             None => decided(Verdict::Clean, "nothing is left".to_owned(), left),
-            Some(p) => decided(
-                Verdict::CleanPending,
-                format!("{} {}", p.id, p.why),
-                left,
-            ),
+            Some(p) => decided(Verdict::CleanPending, format!("{} {}", p.id, p.why), left),
         };
     }
-    let hopeless = there
-        .iter()
-        .all(|l| matches!(l.class, Class::Edited | Class::Protected))
+    let hopeless = there.iter().all(|l| matches!(l.class, Class::Edited | Class::Protected))
         && listings.iter().all(|a| a.left_more == 0);
     if pass < most && !hopeless && !last {
-        return Next::Again {
-            wait: PASS_WAIT_SECONDS * pass.max(1),
-        };
+        return Next::Again { wait: PASS_WAIT_SECONDS * pass.max(1) };
     }
     let why = reason(&there);
     decided(Verdict::Dirty, why, left)
@@ -176,54 +146,33 @@ mod tests {
     use crate::sweep::Unknown;
 
     fn answer(left: Vec<Left>) -> Answer {
-        Answer {
-            family: "storage".into(),
-            done: true,
-            left,
-            ..Answer::default()
-        }
+        Answer { family: "storage".into(), done: true, left, ..Answer::default() }
     }
 
     fn left(class: Class) -> Left {
-        Left {
-            kind: "s3.bucket".into(),
-            id: "b".into(),
-            region: "us-east-1".into(),
-            why: String::new(),
-            class,
-        }
+        Left { kind: "s3.bucket".into(), id: "b".into(), region: "us-east-1".into(), why: String::new(), class }
     }
 
     #[test]
     fn one_empty_listing_is_not_clean_two_in_a_row_are() {
         let empty = [answer(vec![])];
         assert!(matches!(judge(&empty, &[], 1, 4, 0, false), Next::Prove { .. }));
-        let Next::Done(j) = judge(&empty, &[], 1, 4, 1, false) else {
-            panic!("not decided")
-        };
+        let Next::Done(j) = judge(&empty, &[], 1, 4, 1, false) else { panic!("not decided") };
         assert_eq!(j.verdict, Verdict::Clean);
     }
 
     #[test]
     fn one_empty_listing_does_not_become_clean_because_it_is_the_last() {
         let empty = [answer(vec![])];
-        assert!(
-            matches!(judge(&empty, &[], 8, 4, 0, true), Next::Done(j) if j.verdict == Verdict::Unknown)
-        );
+        assert!(matches!(judge(&empty, &[], 8, 4, 0, true), Next::Done(j) if j.verdict == Verdict::Unknown));
     }
 
     #[test]
     fn a_listing_that_failed_is_never_clean() {
         let mut failed = answer(vec![]);
-        failed.unknown.push(Unknown {
-            kind: "s3.bucket".into(),
-            region: "us-east-1".into(),
-            why: "denied".into(),
-        });
+        failed.unknown.push(Unknown { kind: "s3.bucket".into(), region: "us-east-1".into(), why: "denied".into() });
         assert!(matches!(judge(&[failed.clone()], &[], 1, 4, 1, false), Next::Again { .. }));
-        let Next::Done(j) = judge(&[failed], &[], 4, 4, 1, false) else {
-            panic!("not decided")
-        };
+        let Next::Done(j) = judge(&[failed], &[], 4, 4, 1, false) else { panic!("not decided") };
         assert_eq!(j.verdict, Verdict::Unknown);
         assert!(matches!(judge(&[], &[], 4, 4, 1, true), Next::Done(j) if j.verdict == Verdict::Unknown));
     }
@@ -232,13 +181,8 @@ mod tests {
     fn what_can_still_go_gets_another_pass_and_what_cannot_does_not() {
         let found = [answer(vec![left(Class::Found)])];
         assert!(matches!(judge(&found, &[], 1, 4, 0, false), Next::Again { .. }));
-        let locked = [answer(vec![Left {
-            why: "locked until 2031".into(),
-            ..left(Class::Protected)
-        }])];
-        let Next::Done(j) = judge(&found, &locked, 1, 4, 0, false) else {
-            panic!("not decided")
-        };
+        let locked = [answer(vec![Left { why: "locked until 2031".into(), ..left(Class::Protected) }])];
+        let Next::Done(j) = judge(&found, &locked, 1, 4, 0, false) else { panic!("not decided") };
         assert_eq!(j.verdict, Verdict::Dirty);
         assert_eq!(j.why, "s3.bucket b: locked until 2031");
     }

@@ -1,0 +1,104 @@
+//! `koza local`.
+
+use crate::demo::setup::{self, Workspace};
+use crate::output::{Context, Need, Wrong};
+use koza_local::Running;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// The local AWS
+#[derive(Debug, clap::Subcommand)]
+pub enum Local {
+    /// Start it, and deploy Koza into it
+    Up {
+        /// Port of the endpoint on 127.0.0.1; any free one without this
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        /// Only the emulators and their gateway: nothing is built or deployed
+        #[arg(long)]
+        bare: bool,
+    },
+    /// End it; what was in it is forgotten
+    Down,
+    /// Whether it runs, and how to point any AWS client at it
+    Status,
+    /// What was called so far, by service and operation
+    Calls,
+    /// The gateway itself, as a process
+    #[command(hide = true)]
+    Serve {
+        /// Where its state is
+        #[arg(long)]
+        dir: PathBuf,
+    },
+}
+
+impl Local {
+    /// Runs it.
+    pub async fn run(self, context: &Context) -> anyhow::Result<Need> {
+        if let Local::Serve { dir } = self {
+            koza_local::serve(&dir).await?;
+            return Ok(Need::Nothing);
+        }
+        let workspace = Workspace::find()?;
+        let say = |line: &str| eprintln!("  {line}");
+        match self {
+            Local::Up { port, bare } => {
+                if !bare {
+                    workspace.build_functions(&say)?;
+                }
+                let running = setup::up(&workspace, port, &say).await?;
+                if !bare {
+                    workspace.deploy(&running, &say).await?;
+                }
+                tell(context, &running);
+            }
+            Local::Down => {
+                let ended = koza_local::down(&workspace.local()).await?;
+                let told = if ended { "the local AWS has ended" } else { "no local AWS was running" };
+                context.print(&json!({"ended": ended}), told);
+            }
+            Local::Status => match koza_local::status(&workspace.local()).await? {
+                Some(running) => tell(context, &running),
+                None => {
+                    context.print(&json!({"running": false}), "no local AWS is running: `koza local up` starts one");
+                    return Ok(Need::NotTrue);
+                }
+            },
+            Local::Calls => {
+                let running = koza_local::status(&workspace.local()).await?;
+                let running = running.ok_or_else(|| Wrong("no local AWS is running".to_owned()))?;
+                let counts = koza_local::count(&koza_local::calls(&running.endpoint).await?);
+                let mut text = crate::output::table(["service", "operation", "calls", "failed"]);
+                for ((service, operation), (calls, failed)) in &counts {
+                    text.add_row([service.clone(), operation.clone(), calls.to_string(), failed.to_string()]);
+                }
+                let list: Vec<_> = counts
+                    .iter()
+                    .map(|((service, operation), (calls, failed))| {
+                        json!({"service": service, "operation": operation, "calls": calls, "failed": failed})
+                    })
+                    .collect();
+                context.print(&json!(list), text);
+            }
+            Local::Serve { .. } => {}
+        }
+        Ok(Need::Nothing)
+    }
+}
+
+fn tell(context: &Context, running: &Running) {
+    let environment = setup::environment(&running.endpoint);
+    let exports: Vec<String> = environment.iter().map(|(name, value)| format!("export {name}={value}")).collect();
+    let variables: serde_json::Map<_, _> = environment.iter().map(|(n, v)| ((*n).to_owned(), json!(v))).collect();
+    context.print(
+        &json!({"running": true, "endpoint": running.endpoint, "environment": variables, "speed": setup::SPEED}),
+        format!(
+            "The local AWS listens on {}; its clock runs {} times as fast as AWS's.\n\
+             `koza --local ...` uses it. To point any AWS client at it, as the operations account:\n\n{}",
+            running.endpoint,
+            setup::SPEED,
+            exports.join("\n")
+        ),
+    );
+}

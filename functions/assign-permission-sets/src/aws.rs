@@ -1,0 +1,203 @@
+//! IAM Identity Center on AWS. The operations account is its delegated administrator.
+
+use crate::{Failure, IdentityCenter};
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_ssoadmin::types::{
+    CustomerManagedPolicyReference, OperationStatusFilter, PrincipalType, StatusValues, TargetType,
+};
+use jiff::Timestamp;
+use runtime::{Settings, fault};
+use shared::{AccountId, Fault};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How long a learner's session lasts (ISO 8601): a morning or an afternoon.
+const SESSION: &str = "PT4H";
+
+/// One instance and its identity store.
+#[derive(Clone, Debug)]
+pub struct AwsIdentityCenter {
+    admin: aws_sdk_ssoadmin::Client,
+    store: aws_sdk_identitystore::Client,
+    instance: String,
+    identity_store: String,
+}
+
+impl AwsIdentityCenter {
+    /// The installation's instance.
+    pub fn new(config: &SdkConfig, settings: &Settings) -> Self {
+        Self {
+            admin: aws_sdk_ssoadmin::Client::new(config),
+            store: aws_sdk_identitystore::Client::new(config),
+            instance: settings.identity_center.clone(),
+            identity_store: settings.identity_store.clone(),
+        }
+    }
+
+    async fn requests(&self, status: StatusValues) -> Result<Vec<Failure>, Fault> {
+        let filter = OperationStatusFilter::builder().status(status).build();
+        let mut pages = self
+            .admin
+            .list_account_assignment_creation_status()
+            .instance_arn(&self.instance)
+            .filter(filter)
+            .into_paginator()
+            .items()
+            .send();
+        let mut requests = Vec::new();
+        while let Some(request) = pages.next().await {
+            let request = request.map_err(|e| fault("listing assignments under way", e))?;
+            let described = self
+                .admin
+                .describe_account_assignment_creation_status()
+                .instance_arn(&self.instance)
+                .account_assignment_creation_request_id(request.request_id.unwrap_or_default())
+                .send()
+                .await
+                .map_err(|e| fault("reading an assignment under way", e))?;
+            if let Some(status) = described.account_assignment_creation_status {
+                requests.push(Failure {
+                    account: AccountId(status.target_id.unwrap_or_default()),
+                    reason: status.failure_reason.unwrap_or_default(),
+                    at: status
+                        .created_date
+                        .and_then(|d| Timestamp::from_second(d.secs()).ok())
+                        .unwrap_or(Timestamp::UNIX_EPOCH),
+                });
+            }
+        }
+        Ok(requests)
+    }
+}
+
+#[async_trait]
+impl IdentityCenter for AwsIdentityCenter {
+    async fn permission_set(&self, name: &str) -> Result<Option<String>, Fault> {
+        let mut sets = self.admin.list_permission_sets().instance_arn(&self.instance).into_paginator().items().send();
+        while let Some(arn) = sets.next().await {
+            let arn = arn.map_err(|e| fault("listing permission sets", e))?;
+            let described = self
+                .admin
+                .describe_permission_set()
+                .instance_arn(&self.instance)
+                .permission_set_arn(&arn)
+                .send()
+                .await
+                .map_err(|e| fault(format!("reading permission set {arn}"), e))?;
+            if described.permission_set.and_then(|s| s.name).as_deref() == Some(name) {
+                return Ok(Some(arn));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn create_permission_set(&self, name: &str) -> Result<String, Fault> {
+        let made = self
+            .admin
+            .create_permission_set()
+            .instance_arn(&self.instance)
+            .name(name)
+            .description("Learners of Koza: what they may do is in policies of their account")
+            .session_duration(SESSION)
+            .send()
+            .await
+            .map_err(|e| fault(format!("making permission set {name}"), e))?;
+        made.permission_set
+            .and_then(|s| s.permission_set_arn)
+            .ok_or_else(|| Fault::broken("CreatePermissionSet answered without an ARN"))
+    }
+
+    async fn references(&self, set: &str) -> Result<BTreeSet<String>, Fault> {
+        let mut references = self
+            .admin
+            .list_customer_managed_policy_references_in_permission_set()
+            .instance_arn(&self.instance)
+            .permission_set_arn(set)
+            .into_paginator()
+            .items()
+            .send();
+        let mut names = BTreeSet::new();
+        while let Some(reference) = references.next().await {
+            names.insert(reference.map_err(|e| fault("reading the permission set's policies", e))?.name);
+        }
+        Ok(names)
+    }
+
+    async fn refer(&self, set: &str, policy: &str, path: &str) -> Result<(), Fault> {
+        let reference = CustomerManagedPolicyReference::builder()
+            .name(policy)
+            .path(path)
+            .build()
+            .map_err(|e| Fault::because(Fault::Broken, "a policy reference", e))?;
+        self.admin
+            .attach_customer_managed_policy_reference_to_permission_set()
+            .instance_arn(&self.instance)
+            .permission_set_arn(set)
+            .customer_managed_policy_reference(reference)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|e| fault(format!("referring to policy {policy}"), e))
+    }
+
+    async fn groups(&self) -> Result<BTreeMap<String, String>, Fault> {
+        let mut groups =
+            self.store.list_groups().identity_store_id(&self.identity_store).into_paginator().items().send();
+        let mut all = BTreeMap::new();
+        while let Some(group) = groups.next().await {
+            let group = group.map_err(|e| fault("listing groups", e))?;
+            all.insert(group.display_name.unwrap_or_default(), group.group_id);
+        }
+        Ok(all)
+    }
+
+    async fn create_group(&self, name: &str) -> Result<String, Fault> {
+        let made = self
+            .store
+            .create_group()
+            .identity_store_id(&self.identity_store)
+            .display_name(name)
+            .description("A seat of Koza")
+            .send()
+            .await
+            .map_err(|e| fault(format!("making group {name}"), e))?;
+        Ok(made.group_id)
+    }
+
+    async fn provisioned(&self, set: &str) -> Result<BTreeSet<AccountId>, Fault> {
+        let pages = self
+            .admin
+            .list_accounts_for_provisioned_permission_set()
+            .instance_arn(&self.instance)
+            .permission_set_arn(set)
+            .into_paginator()
+            .items()
+            .send();
+        let accounts: Vec<String> =
+            pages.try_collect().await.map_err(|e| fault("listing accounts of the permission set", e))?;
+        Ok(accounts.into_iter().map(AccountId).collect())
+    }
+
+    async fn in_flight(&self) -> Result<BTreeSet<AccountId>, Fault> {
+        Ok(self.requests(StatusValues::InProgress).await?.into_iter().map(|r| r.account).collect())
+    }
+
+    async fn failures(&self) -> Result<Vec<Failure>, Fault> {
+        self.requests(StatusValues::Failed).await
+    }
+
+    async fn assign(&self, set: &str, account: &AccountId, group: &str) -> Result<(), Fault> {
+        self.admin
+            .create_account_assignment()
+            .instance_arn(&self.instance)
+            .permission_set_arn(set)
+            .target_type(TargetType::AwsAccount)
+            .target_id(account.as_str())
+            .principal_type(PrincipalType::Group)
+            .principal_id(group)
+            .send()
+            .await
+            .map(drop)
+            .map_err(|e| fault(format!("assigning account {account}"), e))
+    }
+}

@@ -1,0 +1,135 @@
+//! The identity store on AWS.
+
+use crate::{Directory, Member};
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_identitystore::Client;
+use aws_sdk_identitystore::types::{Email, MemberId, Name};
+use runtime::{code, fault};
+use shared::Fault;
+use shared::plan::Placement;
+use std::collections::BTreeMap;
+
+/// One identity store.
+#[derive(Clone, Debug)]
+pub struct AwsDirectory {
+    client: Client,
+    store: String,
+}
+
+impl AwsDirectory {
+    /// The store of this id.
+    pub fn new(config: &SdkConfig, store: &str) -> Self {
+        Self { client: Client::new(config), store: store.to_owned() }
+    }
+}
+
+#[async_trait]
+impl Directory for AwsDirectory {
+    async fn users(&self) -> Result<BTreeMap<String, String>, Fault> {
+        let mut users = self.client.list_users().identity_store_id(&self.store).into_paginator().items().send();
+        let mut all = BTreeMap::new();
+        while let Some(user) = users.next().await {
+            let user = user.map_err(|e| fault("listing users", e))?;
+            all.insert(user.user_name.unwrap_or_default().to_lowercase(), user.user_id);
+        }
+        Ok(all)
+    }
+
+    async fn create_user(&self, learner: &Placement) -> Result<String, Fault> {
+        let name = Name::builder()
+            .family_name(&learner.family_name)
+            // AWS wants both names.
+            .given_name(if learner.given_name.is_empty() { "-" } else { &learner.given_name })
+            .build();
+        let display = format!("{} {}", learner.given_name, learner.family_name);
+        let email = Email::builder().value(&learner.email).primary(true).build();
+        let made = self
+            .client
+            .create_user()
+            .identity_store_id(&self.store)
+            .user_name(learner.user_name())
+            .display_name(display.trim())
+            .name(name)
+            .emails(email)
+            .send()
+            .await
+            .map_err(|e| fault(format!("making user {}", learner.user_name()), e))?;
+        Ok(made.user_id)
+    }
+
+    async fn delete_user(&self, user: &str) -> Result<(), Fault> {
+        match self.client.delete_user().identity_store_id(&self.store).user_id(user).send().await {
+            Err(error) if code(&error) != Some("ResourceNotFoundException") => {
+                Err(fault(format!("deleting user {user}"), error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn groups(&self) -> Result<BTreeMap<String, String>, Fault> {
+        let mut groups = self.client.list_groups().identity_store_id(&self.store).into_paginator().items().send();
+        let mut all = BTreeMap::new();
+        while let Some(group) = groups.next().await {
+            let group = group.map_err(|e| fault("listing groups", e))?;
+            all.insert(group.display_name.unwrap_or_default(), group.group_id);
+        }
+        Ok(all)
+    }
+
+    async fn members(&self, group: &str) -> Result<Vec<Member>, Fault> {
+        let mut memberships = self
+            .client
+            .list_group_memberships()
+            .identity_store_id(&self.store)
+            .group_id(group)
+            .into_paginator()
+            .items()
+            .send();
+        let mut members = Vec::new();
+        while let Some(membership) = memberships.next().await {
+            let membership = membership.map_err(|e| fault(format!("listing members of group {group}"), e))?;
+            let user = match membership.member_id {
+                Some(MemberId::UserId(user)) => user,
+                other => return Err(Fault::broken(format!("group {group} has a member that is no user: {other:?}"))),
+            };
+            members.push(Member { membership: membership.membership_id, user });
+        }
+        Ok(members)
+    }
+
+    async fn is_in_a_group(&self, user: &str) -> Result<bool, Fault> {
+        let call = self
+            .client
+            .list_group_memberships_for_member()
+            .identity_store_id(&self.store)
+            .member_id(MemberId::UserId(user.to_owned()));
+        match call.send().await {
+            Ok(answer) => Ok(!answer.group_memberships.is_empty()),
+            Err(error) if code(&error) == Some("ResourceNotFoundException") => Ok(false),
+            Err(error) => Err(fault(format!("listing groups of user {user}"), error)),
+        }
+    }
+
+    async fn join(&self, group: &str, user: &str) -> Result<(), Fault> {
+        self.client
+            .create_group_membership()
+            .identity_store_id(&self.store)
+            .group_id(group)
+            .member_id(MemberId::UserId(user.to_owned()))
+            .send()
+            .await
+            .map(drop)
+            .map_err(|e| fault(format!("putting user {user} into group {group}"), e))
+    }
+
+    async fn leave(&self, membership: &str) -> Result<(), Fault> {
+        let call = self.client.delete_group_membership().identity_store_id(&self.store).membership_id(membership);
+        match call.send().await {
+            Err(error) if code(&error) != Some("ResourceNotFoundException") => {
+                Err(fault(format!("ending membership {membership}"), error))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Tells people what happened, once: the machines' alerts, and executions that ended badly (from EventBridge).
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use runtime::{fault, parse};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared::Fault;
+use shared::records::{self, AlertRecord, Records, key};
+
+/// Longest subject that SNS takes, in characters (API reference, "Publish").
+const MOST_SUBJECT: usize = 99;
+
+/// Payload of the machines.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// What to tell.
+    pub alerts: Vec<Alert>,
+}
+
+/// Something to tell.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alert {
+    /// Each is sent once.
+    pub id: String,
+    /// One line.
+    pub subject: String,
+    /// All of it.
+    pub text: String,
+}
+
+/// The answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Answer {
+    /// Sent now.
+    pub sent: usize,
+    /// Sent before.
+    pub already: usize,
+}
+
+/// Whoever listens.
+#[async_trait]
+pub trait Topic: Send + Sync {
+    /// Publishes one message.
+    async fn publish(&self, subject: &str, text: &str) -> Result<(), Fault>;
+}
+
+/// Handles one call.
+pub async fn handle(topic: &impl Topic, records: &impl Records, payload: Value) -> Result<Answer, Fault> {
+    let alerts = match payload.get("detail-type") {
+        Some(_) => vec![of_execution(parse(payload)?)?],
+        None => parse::<Ask>(payload)?.alerts,
+    };
+    let mut answer = Answer::default();
+    for alert in alerts {
+        let id: String =
+            alert.id.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
+        let key = key::alert(&id);
+        let before: Option<AlertRecord> = records::read(records, &key).await?;
+        if before.is_some_and(|b| b.sent) {
+            answer.already += 1;
+            continue;
+        }
+        let mut record = AlertRecord { subject: one_line(&alert.subject), text: alert.text, sent: false };
+        records::write(records, &key, &record).await?;
+        topic.publish(&record.subject, &record.text).await?;
+        record.sent = true;
+        records::write(records, &key, &record).await?;
+        answer.sent += 1;
+    }
+    Ok(answer)
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(MOST_SUBJECT).collect()
+}
+
+/// An execution that failed, timed out or was aborted.
+fn of_execution(event: EventBridgeEvent<Value>) -> Result<Alert, Fault> {
+    let detail = &event.detail;
+    let text = |name: &str| detail[name].as_str().unwrap_or_default();
+    let (arn, status) = (text("executionArn"), text("status"));
+    let machine = text("stateMachineArn").rsplit(':').next().unwrap_or_default();
+    if event.detail_type != "Step Functions Execution Status Change" || arn.is_empty() || status.is_empty() {
+        return Err(Fault::invalid(format!("no alert is made of an event \"{}\"", event.detail_type)));
+    }
+    Ok(Alert {
+        id: format!("execution-{}-{status}", arn.rsplit(':').take(2).collect::<Vec<_>>().join("-")),
+        subject: format!("{machine} {}", status.to_lowercase().replace('_', " ")),
+        text: format!(
+            "Execution {arn} ended as {status}.\n{}{}\nIts history in the Step Functions console shows the last state; statemachines/README.md says what is safe and what to do.",
+            text("error"),
+            match text("cause") {
+                "" => String::new(),
+                cause => format!(": {cause}"),
+            }
+        ),
+    })
+}
+
+/// The installation's topic.
+#[derive(Clone, Debug)]
+pub struct SnsTopic {
+    client: aws_sdk_sns::Client,
+    arn: String,
+}
+
+impl SnsTopic {
+    /// The topic of this ARN.
+    pub fn new(config: &SdkConfig, arn: &str) -> Self {
+        Self { client: aws_sdk_sns::Client::new(config), arn: arn.to_owned() }
+    }
+}
+
+#[async_trait]
+impl Topic for SnsTopic {
+    async fn publish(&self, subject: &str, text: &str) -> Result<(), Fault> {
+        let call = self.client.publish().topic_arn(&self.arn).subject(subject).message(text);
+        call.send().await.map(drop).map_err(|e| fault("publishing an alert", e))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use shared::records::MemoryRecords;
+    use std::sync::Mutex;
+
+    #[derive(Default)]
+    struct Heard {
+        messages: Mutex<Vec<String>>,
+        deaf: bool,
+    }
+
+    #[async_trait]
+    impl Topic for Heard {
+        async fn publish(&self, subject: &str, text: &str) -> Result<(), Fault> {
+            if self.deaf {
+                return Err(Fault::broken("nobody listens"));
+            }
+            self.messages.lock().unwrap().push(format!("{subject}: {text}"));
+            Ok(())
+        }
+    }
+
+    fn alerts() -> Value {
+        json!({"alerts": [{"id": "cost-c-koza-0001-100", "subject": "line\nbreak", "text": "t"}]})
+    }
+
+    #[tokio::test]
+    async fn an_alert_is_heard_once_and_one_that_failed_is_sent_again() {
+        let (heard, records) = (Heard::default(), MemoryRecords::default());
+        let deaf = Heard { deaf: true, ..Heard::default() };
+        handle(&deaf, &records, alerts()).await.expect_err("nobody listens");
+        assert_eq!(handle(&heard, &records, alerts()).await.unwrap(), Answer { sent: 1, already: 0 });
+        assert_eq!(handle(&heard, &records, alerts()).await.unwrap(), Answer { sent: 0, already: 1 });
+        assert_eq!(*heard.messages.lock().unwrap(), ["line break: t"]);
+    }
+
+    #[tokio::test]
+    async fn an_execution_that_ended_badly_is_told_once() {
+        let event: Value = serde_json::from_str(include_str!("../events/execution-failed.json")).unwrap();
+        let (heard, records) = (Heard::default(), MemoryRecords::default());
+        handle(&heard, &records, event.clone()).await.unwrap();
+        handle(&heard, &records, event).await.unwrap();
+        let messages = heard.messages.lock().unwrap().clone();
+        assert_eq!(messages.len(), 1);
+        assert!(messages[0].starts_with("koza-course-close failed: Execution arn:aws:states:"), "{}", messages[0]);
+    }
+
+    #[tokio::test]
+    async fn a_missing_or_misspelt_field_is_refused() {
+        let (heard, records) = (Heard::default(), MemoryRecords::default());
+        for wrong in [json!({}), json!({"alert": []}), json!({"alerts": [{"id": "a", "subject": "s"}]})] {
+            let refused = handle(&heard, &records, wrong.clone()).await.expect_err("refused");
+            assert_eq!(refused.name(), "Invalid", "{wrong}");
+        }
+    }
+}
