@@ -6,6 +6,7 @@ use crate::costs::Costs;
 use crate::guardrails::Guardrails;
 use crate::identity_center::IdentityCenter;
 use crate::ledger::{Call, Ledger};
+use crate::notebooks::Notebooks;
 use crate::operation::{self, Operation, Protocol, header};
 use crate::rules::{Place, Rules};
 use crate::upstream::Upstream;
@@ -31,6 +32,7 @@ pub struct Gateway {
     accounts: Accounts,
     guardrails: Guardrails,
     identity_center: IdentityCenter,
+    notebooks: Notebooks,
     costs: Costs,
     rules: Rules,
     ledger: Ledger,
@@ -51,6 +53,7 @@ impl Gateway {
             accounts: Accounts::default(),
             guardrails: Guardrails::default(),
             identity_center: IdentityCenter::default(),
+            notebooks: Notebooks::default(),
             costs: Costs::default(),
             rules: Rules::default(),
             ledger: Ledger::default(),
@@ -77,8 +80,11 @@ impl Gateway {
             return answer;
         }
         let on_moto = account != OPERATIONS;
+        let place = Place { account, region };
         if on_moto {
-            let place = Place { account, region };
+            if let Some(answer) = self.notebooks.lacking(place, operation) {
+                return Ok(answer);
+            }
             if let Some(refusal) = self.rules.objection(&self.upstream, place, operation, &body).await {
                 return Err(refusal);
             }
@@ -96,6 +102,9 @@ impl Gateway {
         let answer = self.upstream.send(upstream, &parts.method, path, &headers, body.clone()).await?;
         if operation.service == "organizations" && !reads(&operation.name) {
             self.guardrails.forget();
+        }
+        if operation.service == "sagemaker" && answer.status() == StatusCode::OK {
+            self.notebooks.after(place, operation, &body);
         }
         if operation.service == "sso" && answer.status() == StatusCode::OK {
             return self.after_identity_center(operation, &body, answer).await;
@@ -190,6 +199,8 @@ impl Gateway {
             "s3" => {
                 let part = |name: &str| operation.labels.get(name).cloned().unwrap_or_default();
                 match (part("Bucket"), part("Key+")) {
+                    // ListBuckets names no bucket, and an ARN without one is none.
+                    (bucket, _) if bucket.is_empty() => format!("arn:aws:s3:{region}:{account}:any"),
                     (bucket, key) if key.is_empty() => format!("arn:aws:s3:::{bucket}"),
                     (bucket, key) => format!("arn:aws:s3:::{bucket}/{key}"),
                 }

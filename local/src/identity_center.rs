@@ -9,7 +9,7 @@ use crate::{MANAGEMENT, REGION};
 use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 
@@ -17,6 +17,7 @@ use std::sync::Mutex;
 #[derive(Debug, Default)]
 pub struct IdentityCenter {
     requests: Mutex<HashMap<String, Value>>,
+    provisioned: Mutex<BTreeMap<String, BTreeSet<String>>>,
     tokens: Mutex<HashMap<String, String>>,
 }
 
@@ -58,6 +59,12 @@ impl IdentityCenter {
                     .collect();
                 Some(json_answer(&json!({list: requests})))
             }
+            // moto names the management account, whatever was assigned.
+            "ListAccountsForProvisionedPermissionSet" => {
+                let set = body["PermissionSetArn"].as_str().unwrap_or_default();
+                let accounts = lock(&self.provisioned).get(set).cloned().unwrap_or_default();
+                Some(json_answer(&json!({"AccountIds": accounts})))
+            }
             "DescribePermissionSetProvisioningStatus" => {
                 Some(json_answer(&json!({"PermissionSetProvisioningStatus": {
                     "Status": "SUCCEEDED", "RequestId": body["ProvisionPermissionSetRequestId"]
@@ -92,12 +99,15 @@ impl IdentityCenter {
         }
         let account = asked["TargetId"].as_str().unwrap_or_default();
         let set = &asked["PermissionSetArn"];
+        let arn = set.as_str().unwrap_or_default().to_owned();
         if kind == "create" {
+            lock(&self.provisioned).entry(arn).or_default().insert(account.to_owned());
             return make_role(upstream, account, &asked["InstanceArn"], set).await;
         }
         let body = json!({"InstanceArn": asked["InstanceArn"], "AccountId": account, "PermissionSetArn": set});
         let left = admin(upstream, "ListAccountAssignments", &body).await?;
         if left["AccountAssignments"].as_array().is_none_or(Vec::is_empty) {
+            lock(&self.provisioned).entry(arn).or_default().remove(account);
             let name = role_name(upstream, &asked["InstanceArn"], set).await?;
             remove_role(upstream, account, &name).await;
         }

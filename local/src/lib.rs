@@ -14,6 +14,7 @@ mod guardrails;
 mod http;
 mod identity_center;
 mod ledger;
+mod notebooks;
 mod operation;
 mod rules;
 mod tools;

@@ -215,23 +215,28 @@ impl<O: Organization, G: Guardrails> Work<'_, O, G> {
         Ok(Some(unit))
     }
 
+    /// Policies leave the unit before it goes, so that they can go too.
     async fn end(&mut self, course: &CourseId) -> Result<(), Fault> {
-        let prefix = self.names.course_policy_prefix(course);
-        let policies: Vec<_> =
-            self.organization.policies().await?.into_iter().filter(|p| p.name.starts_with(&prefix)).collect();
-        if let Some(unit) = self.course_unit(course).await? {
-            let inside = self.organization.accounts_in(&unit).await?;
+        let unit = self.course_unit(course).await?;
+        if let Some(unit) = &unit {
+            let inside = self.organization.accounts_in(unit).await?;
             if !inside.is_empty() {
                 return Err(Fault::conflict(format!("{} seats are still in course {course}", inside.len())));
             }
-            self.guardrails.delete_unit(&unit).await?;
-            self.changed = true;
+            for policy in [FixedPolicy::Active, FixedPolicy::Closing] {
+                self.detach_fixed(policy, unit).await?;
+            }
         }
-        for policy in policies {
+        let prefix = self.names.course_policy_prefix(course);
+        for policy in self.organization.policies().await?.into_iter().filter(|p| p.name.starts_with(&prefix)) {
             for target in self.organization.targets(&policy.id).await? {
                 self.guardrails.detach(&policy.id, &target).await?;
             }
             self.guardrails.delete_policy(&policy.id).await?;
+            self.changed = true;
+        }
+        if let Some(unit) = &unit {
+            self.guardrails.delete_unit(unit).await?;
             self.changed = true;
         }
         Ok(())
