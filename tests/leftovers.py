@@ -10,7 +10,7 @@ the default VPC and its parts) and what Koza keeps there (roles and policies und
 import argparse
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 
 import boto3
 from botocore.config import Config
@@ -105,21 +105,34 @@ def everywhere(make):
         yield "AWS::IAM::InstanceProfile", profile["InstanceProfileName"]
 
 
-def count(endpoint, account, regions):
+def count(session, endpoint, account, regions):
     """What is in one account, read with its access role."""
     quick = Config(retries={"max_attempts": 2}, s3={"addressing_style": "path"})
-    own = boto3.Session(aws_access_key_id=KEY, aws_secret_access_key="local", region_name=GLOBAL)
     role = f"arn:aws:iam::{account}:role/OrganizationAccountAccessRole"
-    given = own.client("sts", endpoint_url=endpoint).assume_role(RoleArn=role, RoleSessionName="leftovers")["Credentials"]
-    session = boto3.Session(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    sts = session.client("sts", endpoint_url=endpoint)
+    given = sts.assume_role(RoleArn=role, RoleSessionName="leftovers")["Credentials"]
 
     def clients(region):
-        return lambda service: session.client(service, region_name=region, endpoint_url=endpoint, config=quick)
+        return lambda service: session.client(
+            service,
+            region_name=region,
+            endpoint_url=endpoint,
+            config=quick,
+            aws_access_key_id=given["AccessKeyId"],
+            aws_secret_access_key=given["SecretAccessKey"],
+            aws_session_token=given["SessionToken"],
+        )
 
     found = [{"type": kind, "id": name, "region": "global"} for kind, name in everywhere(clients(GLOBAL))]
     for region in regions:
         found += [{"type": kind, "id": name, "region": region} for kind, name in regional(clients(region), region)]
     return account, found
+
+
+def count_all(endpoint, accounts, regions):
+    """The same for many accounts. One session for all: it reads the description of each service once."""
+    session = boto3.Session(aws_access_key_id=KEY, aws_secret_access_key="local", region_name=GLOBAL)
+    return dict(count(session, endpoint, account, regions) for account in accounts)
 
 
 def main():
@@ -131,8 +144,10 @@ def main():
     with open(arguments.accounts, encoding="utf-8") as file:
         accounts = json.load(file)
     regions = arguments.regions.split(",")
-    with ThreadPoolExecutor(6) as pool:
-        counted = dict(pool.map(lambda account: count(arguments.endpoint, account, regions), accounts))
+    counted = {}
+    with ProcessPoolExecutor(2) as pool:
+        for part in pool.map(count_all, [arguments.endpoint] * 2, [accounts[::2], accounts[1::2]], [regions] * 2):
+            counted |= part
     json.dump(counted, sys.stdout, indent=1)
 
 

@@ -31,6 +31,7 @@ pub struct Caller {
 pub struct Accounts {
     sessions: Mutex<HashMap<String, Caller>>,
     count: AtomicU64,
+    roles: Mutex<HashMap<(String, String), Option<Role>>>,
 }
 
 impl Accounts {
@@ -64,6 +65,23 @@ impl Accounts {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Caller>> {
         self.sessions.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// A role by its name, read once until something in its account could have changed it.
+    pub async fn role(&self, upstream: &Upstream, account: &str, name: &str) -> Option<Role> {
+        let key = (account.to_owned(), name.to_owned());
+        let known = self.roles.lock().unwrap_or_else(|e| e.into_inner()).get(&key).cloned();
+        if let Some(role) = known {
+            return role;
+        }
+        let read = role(upstream, account, name).await;
+        self.roles.lock().unwrap_or_else(|e| e.into_inner()).insert(key, read.clone());
+        read
+    }
+
+    /// Forgets an account's roles: called after every call that may write one.
+    pub fn forget(&self, account: &str) {
+        self.roles.lock().unwrap_or_else(|e| e.into_inner()).retain(|(of, _), _| of != account);
     }
 
     /// The gateway's own STS: it must know every session, and moto would take a key that it does not know for the
@@ -116,7 +134,8 @@ impl Accounts {
             )
         };
         let account = role_arn.split(':').nth(4).unwrap_or_default();
-        let role = role(upstream, account, role_arn.rsplit('/').next().unwrap_or_default())
+        let role = self
+            .role(upstream, account, role_arn.rsplit('/').next().unwrap_or_default())
             .await
             .filter(|role| role.arn == role_arn)
             .ok_or_else(denied)?;

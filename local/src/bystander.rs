@@ -1,7 +1,7 @@
 //! An account of the organization that is no seat, with things that nobody of ours may touch.
 
-use crate::{MANAGEMENT_KEY, REGION};
 use crate::http::{self, Signer};
+use crate::{MANAGEMENT_KEY, REGION};
 use anyhow::ensure;
 
 const BUCKET: &str = "production-ledger-of-the-bystander";
@@ -20,7 +20,9 @@ async fn signer(endpoint: &str, account: &str) -> anyhow::Result<Signer> {
 /// Puts a bucket with an object and a role into the account.
 pub async fn furnish(endpoint: &str, account: &str) -> anyhow::Result<()> {
     let signer = signer(endpoint, account).await?;
-    let here = format!("<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>");
+    let here = format!(
+        "<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
+    );
     http::put(endpoint, &signer, "s3", &format!("/{BUCKET}"), &here).await?;
     http::put(endpoint, &signer, "s3", &format!("/{BUCKET}/2026/ledger.csv"), "day,usd\n").await?;
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;

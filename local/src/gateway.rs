@@ -99,9 +99,15 @@ impl Gateway {
         }
         let upstream = if on_moto { &self.upstream.moto } else { &self.upstream.ministack };
         let path = parts.uri.path_and_query().map_or("/", |p| p.as_str());
+        if on_moto && operation.service == "s3" && operation.name == "GetObjectRetention" {
+            return crate::object_lock::retention(&self.upstream, path, &headers).await;
+        }
         let answer = self.upstream.send(upstream, &parts.method, path, &headers, body.clone()).await?;
         if operation.service == "organizations" && !reads(&operation.name) {
             self.guardrails.forget();
+        }
+        if matches!(operation.service.as_str(), "iam" | "cloudformation") && !reads(&operation.name) {
+            self.accounts.forget(account);
         }
         if operation.service == "sagemaker" && answer.status() == StatusCode::OK {
             self.notebooks.after(place, operation, &body);
@@ -180,7 +186,7 @@ impl Gateway {
                     return arn;
                 }
                 match operation::field(body, "RoleName") {
-                    Some(name) => match crate::accounts::role(&self.upstream, account, &name).await {
+                    Some(name) => match self.accounts.role(&self.upstream, account, &name).await {
                         Some(role) => role.arn,
                         None => {
                             let path = operation::field(body, "Path").unwrap_or_else(|| "/".to_owned());
@@ -234,6 +240,7 @@ impl Gateway {
             .after(&self.upstream, &operation.name, &asked, &answered)
             .await
             .map_err(|e| Refusal::new("ConflictException", e))?;
+        self.accounts.forget(asked["TargetId"].as_str().unwrap_or_default());
         Ok(Response::from_parts(parts, Body::from(answer)))
     }
 

@@ -15,6 +15,7 @@ mod http;
 mod identity_center;
 mod ledger;
 mod notebooks;
+mod object_lock;
 mod operation;
 mod rules;
 mod tools;

@@ -6,9 +6,8 @@ mod user;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::PolicyScopeType;
+use aws_sdk_iam::types::EntityType;
 use runtime::{code, found, outcome, text};
-use shared::Fault;
 use shared::keepset::{Keep, KeepSet};
 use shared::sweep::{Found, Kind, ListError, Outcome, Standing, outcome_of};
 
@@ -35,10 +34,6 @@ fn went(outcome: Outcome) -> Result<(), Outcome> {
         Outcome::Asked | Outcome::Gone => Ok(()),
         other => Err(other),
     }
-}
-
-fn unknown(fault: Fault) -> ListError {
-    ListError(fault.chain())
 }
 
 /// `iam.instance-profile`.
@@ -82,23 +77,17 @@ impl Kind<Clients> for Policy {
     }
 
     async fn list(&self, aws: &Clients) -> Result<Vec<Found>, ListError> {
-        let call = aws.iam.list_policies().scope(PolicyScopeType::Local);
-        let all: Vec<Found> = found!(call, |page| {
-            page.policies().iter().filter_map(|p| Some(Found::named(p.arn()?).with(p.default_version_id()?)))
-        })?;
-        let mut left = Vec::new();
-        for policy in all {
-            if !aws.keep.knows_policy(&policy.id) {
-                left.push(policy);
-                continue;
+        let call = aws.iam.get_account_authorization_details().filter(EntityType::LocalManagedPolicy);
+        found!(call, |page| page.policies().iter().filter_map(|policy| {
+            let found = Found::named(policy.arn()?);
+            let default = policy.policy_version_list().iter().find(|v| v.is_default_version());
+            let document = iam::document(default.and_then(|v| v.document()).unwrap_or_default());
+            match aws.keep.judge_policy(&found.id, &document) {
+                Keep::AsExpected => None,
+                Keep::No => Some(found),
+                Keep::Edited(how) => Some(found.standing(Standing::Edited(how))),
             }
-            let version = policy.detail.as_deref().unwrap_or_default();
-            let document = iam::policy_version(&aws.iam, &policy.id, version).await.map_err(unknown)?;
-            if let Keep::Edited(how) = aws.keep.judge_policy(&policy.id, &document) {
-                left.push(policy.standing(Standing::Edited(how)));
-            }
-        }
-        Ok(left)
+        }))
     }
 
     async fn delete(&self, aws: &Clients, found: &Found) -> Outcome {

@@ -1,10 +1,11 @@
 //! Roles.
 
-use crate::{Clients, unknown, went};
+use crate::{Clients, went};
 use async_trait::async_trait;
+use aws_sdk_iam::types::EntityType;
 use runtime::{found, outcome};
 use shared::Fault;
-use shared::keepset::{Keep, KeepSet};
+use shared::keepset::Keep;
 use shared::sweep::{Found, Kind, ListError, Outcome, Standing};
 
 /// `iam.role`.
@@ -17,27 +18,18 @@ impl Kind<Clients> for Role {
         "iam.role"
     }
 
+    /// One paged call tells all of every role, so that comparing what is kept costs nothing more.
     async fn list(&self, aws: &Clients) -> Result<Vec<Found>, ListError> {
-        let all: Vec<Found> = found!(aws.iam.list_roles(), |page| {
-            page.roles().iter().map(|r| Found::named(r.role_name()).with(r.arn()))
-        })?;
-        let mut left = Vec::new();
-        for role in all {
-            let arn = role.detail.as_deref().unwrap_or_default();
-            if KeepSet::is_aws_own(arn) {
-                continue;
+        let call = aws.iam.get_account_authorization_details().filter(EntityType::Role);
+        found!(call, |page| page.role_detail_list().iter().filter_map(|role| {
+            let seen = iam::seen(role);
+            let found = Found::named(role.role_name()?);
+            match aws.keep.judge_role(&seen) {
+                Keep::AsExpected => None,
+                Keep::No => Some(found),
+                Keep::Edited(how) => Some(found.standing(Standing::Edited(how))),
             }
-            if !aws.keep.knows_role(arn) {
-                left.push(role);
-                continue;
-            }
-            // It may have gone since it was listed: the keeper does.
-            let Some(seen) = iam::role(&aws.iam, &role.id).await.map_err(unknown)? else { continue };
-            if let Keep::Edited(how) = aws.keep.judge_role(&seen) {
-                left.push(role.standing(Standing::Edited(how)));
-            }
-        }
-        Ok(left)
+        }))
     }
 
     async fn delete(&self, aws: &Clients, found: &Found) -> Outcome {

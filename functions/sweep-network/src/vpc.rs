@@ -2,7 +2,7 @@
 
 use crate::{Clients, filter};
 use async_trait::async_trait;
-use aws_sdk_ec2::types::{AttachmentStatus, NetworkInterface as Interface, State};
+use aws_sdk_ec2::types::{AttachmentStatus, NetworkInterface as Interface};
 use runtime::{code, found, not_listed, outcome, text};
 use shared::sweep::{Found, Kind, ListError, Outcome, Standing, outcome_of};
 
@@ -17,12 +17,16 @@ impl Kind<Clients> for Endpoint {
     }
 
     async fn list(&self, aws: &Clients) -> Result<Vec<Found>, ListError> {
-        found!(aws.ec2.describe_vpc_endpoints(), |page| {
-            page.vpc_endpoints().iter().filter(|e| e.state() != Some(&State::Deleted)).filter_map(|e| {
-                let found = Found::named(e.vpc_endpoint_id()?);
-                Some(if e.state() == Some(&State::Deleting) { found.standing(Standing::Going) } else { found })
-            })
-        })
+        found!(aws.ec2.describe_vpc_endpoints(), |page| page.vpc_endpoints().iter().filter_map(|e| {
+            // The API reference writes `Deleted`, AWS answers `deleted`.
+            let state = e.state().map(|s| s.as_str().to_lowercase()).unwrap_or_default();
+            let found = Found::named(e.vpc_endpoint_id()?);
+            match state.as_str() {
+                "deleted" => None,
+                "deleting" => Some(found.standing(Standing::Going)),
+                _ => Some(found),
+            }
+        }))
     }
 
     async fn delete(&self, aws: &Clients, found: &Found) -> Outcome {
@@ -212,12 +216,12 @@ impl Kind<Clients> for KeyPair {
 
     async fn list(&self, aws: &Clients) -> Result<Vec<Found>, ListError> {
         match aws.ec2.describe_key_pairs().send().await {
-            Ok(answer) => Ok(answer.key_pairs().iter().filter_map(|k| k.key_pair_id()).map(Found::named).collect()),
+            Ok(answer) => Ok(answer.key_pairs().iter().filter_map(|k| k.key_name()).map(Found::named).collect()),
             Err(error) => not_listed(error),
         }
     }
 
     async fn delete(&self, aws: &Clients, found: &Found) -> Outcome {
-        outcome(aws.ec2.delete_key_pair().key_pair_id(&found.id).send().await)
+        outcome(aws.ec2.delete_key_pair().key_name(&found.id).send().await)
     }
 }

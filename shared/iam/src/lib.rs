@@ -1,6 +1,7 @@
 //! Reading IAM of one account as the keep-set wants to see it: used where roles are made and where they are swept.
 
 use aws_sdk_iam::Client;
+use aws_sdk_iam::types::RoleDetail;
 use runtime::{code, fault};
 use serde_json::Value;
 use shared::Fault;
@@ -11,6 +12,22 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn document(text: &str) -> Value {
     let decoded = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
     serde_json::from_str(&decoded).unwrap_or_else(|_| Value::String(decoded.into_owned()))
+}
+
+/// A role out of `GetAccountAuthorizationDetails`, as a keep-set compares it.
+pub fn seen(role: &RoleDetail) -> SeenRole {
+    let attached = role.attached_managed_policies().iter().filter_map(|p| p.policy_arn.clone());
+    let inline = role
+        .role_policy_list()
+        .iter()
+        .filter_map(|p| Some((p.policy_name.clone()?, document(p.policy_document.as_deref().unwrap_or_default()))));
+    SeenRole {
+        arn: role.arn.clone().unwrap_or_default(),
+        trust: document(role.assume_role_policy_document.as_deref().unwrap_or_default()),
+        boundary: role.permissions_boundary.as_ref().and_then(|b| b.permissions_boundary_arn.clone()),
+        inline: inline.collect(),
+        attached: attached.collect(),
+    }
 }
 
 /// A role with everything that a keep-set compares, or `None` if there is none of that name.

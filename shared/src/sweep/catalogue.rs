@@ -202,13 +202,7 @@ pub const KINDS: &[Facts] = &[
         ..kind("iam.instance-profile", "identity", "iam", Global, "AWS::IAM::InstanceProfile")
     },
     Facts {
-        reads: &[
-            "iam:ListRoles",
-            "iam:GetRole",
-            "iam:GetRolePolicy",
-            "iam:ListRolePolicies",
-            "iam:ListAttachedRolePolicies",
-        ],
+        reads: &["iam:GetAccountAuthorizationDetails", "iam:ListRolePolicies", "iam:ListAttachedRolePolicies"],
         writes: &[
             "iam:DeleteRolePolicy",
             "iam:DetachRolePolicy",
@@ -220,7 +214,7 @@ pub const KINDS: &[Facts] = &[
         ..kind("iam.role", "identity", "iam", Global, "AWS::IAM::Role")
     },
     Facts {
-        reads: &["iam:ListPolicies", "iam:ListPolicyVersions", "iam:GetPolicyVersion"],
+        reads: &["iam:GetAccountAuthorizationDetails", "iam:ListPolicyVersions"],
         writes: &["iam:DeletePolicyVersion", "iam:DeletePolicy"],
         after: &["iam.user", "iam.role"],
         note: "Customer managed ones. The learner policies are kept, and must be exactly as expected.",
