@@ -39,9 +39,17 @@ impl Workspace {
         &self.root
     }
 
+    /// Where everything that is written while running goes. Tests have a folder each, beside a person's own.
+    fn state(&self) -> PathBuf {
+        match std::env::var_os("KOZA_STATE") {
+            Some(folder) => PathBuf::from(folder),
+            None => self.root.join("target/koza"),
+        }
+    }
+
     /// State, process ids and logs of the local AWS.
     pub fn local(&self) -> PathBuf {
-        self.root.join("target/koza/local")
+        self.state().join("local")
     }
 
     /// Virtual environments with the pinned emulators and tools.
@@ -54,7 +62,7 @@ impl Workspace {
 
     /// Where the demo writes its report.
     pub fn demo(&self) -> PathBuf {
-        self.root.join("target/koza/demo")
+        self.state().join("demo")
     }
 
     fn target(&self) -> PathBuf {

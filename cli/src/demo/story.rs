@@ -127,7 +127,6 @@ pub async fn tell(workspace: &Workspace, running: &Running, args: &Args) -> anyh
 
     tale.chapter("4 Watch: costs, an alert, a frozen seat");
     counts.frozen = watch(&koza, &mut tale, &mut counts, &endpoint, &plan, &signed_in).await?;
-    let before = koza_local::calls(&endpoint).await?;
 
     tale.chapter("5 Close: every account is swept and judged");
     let closed = run(
@@ -152,7 +151,7 @@ pub async fn tell(workspace: &Workspace, running: &Running, args: &Args) -> anyh
 
     tale.chapter("6 Count: what is left, by a reader of its own");
     counts.leftovers = count_leftovers(&mut tale, workspace, &endpoint, &plan, &verdicts)?;
-    counts.outside_deletes = outside(&mut tale, running, &koza, before.len()).await?;
+    counts.outside_deletes = outside(&mut tale, running, &koza).await?;
     counts.calls = koza_local::calls(&endpoint).await?.len() as u64;
     Ok(Story { koza, endpoint, tale, plan, verdicts, counts })
 }
@@ -447,10 +446,10 @@ fn count_leftovers(
 }
 
 /// Deletions that reached AWS in accounts that are no seats, by the gateway's ledger.
-async fn outside(tale: &mut Tale, running: &Running, koza: &Koza, since: usize) -> anyhow::Result<usize> {
+async fn outside(tale: &mut Tale, running: &Running, koza: &Koza) -> anyhow::Result<usize> {
     let seats: BTreeSet<String> = koza.seats().await?.into_iter().map(|(seat, _)| seat.account.0).collect();
     let calls = koza_local::calls(&running.endpoint).await?;
-    let deletes: Vec<_> = calls.iter().skip(since).filter(|c| is_deletion(&c.operation) && c.error.is_none()).collect();
+    let deletes: Vec<_> = calls.iter().filter(|c| is_deletion(&c.operation) && c.error.is_none()).collect();
     let inside = deletes.iter().filter(|c| seats.contains(&c.account)).count();
     // Ours to write: the organization's own policies and units, group memberships, users that we made.
     let outside = deletes

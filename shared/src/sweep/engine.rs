@@ -35,6 +35,9 @@ struct Item {
     found: Found,
 }
 
+/// Kind, Region, and what listing it there answered.
+type Looked<'a> = (usize, &'a String, Result<Vec<Found>, ListError>);
+
 struct Listing {
     items: Vec<Item>,
     unknown: Vec<Unknown>,
@@ -141,7 +144,7 @@ impl<C: Sync> Family<'_, C> {
                 }
             }
         }
-        let mut answers: Vec<(usize, &String, Result<Vec<Found>, ListError>)> = stream::iter(places)
+        let mut answers: Vec<Looked> = stream::iter(places)
             .map(|(n, region, client)| async move { (n, region, self.kinds[n].list(client).await) })
             .buffer_unordered(AT_ONCE)
             .collect()
