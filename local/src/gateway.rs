@@ -394,26 +394,9 @@ fn passed_role(operation: &Operation, body: &[u8]) -> Option<String> {
 
 /// The Regions that are enabled by default (AWS Account Management, "Regions enabled by default").
 fn regions() -> Response<Body> {
-    let names = [
-        "ap-northeast-1",
-        "ap-northeast-2",
-        "ap-northeast-3",
-        "ap-south-1",
-        "ap-southeast-1",
-        "ap-southeast-2",
-        "ca-central-1",
-        "eu-central-1",
-        "eu-north-1",
-        "eu-west-1",
-        "eu-west-2",
-        "eu-west-3",
-        "sa-east-1",
-        "us-east-1",
-        "us-east-2",
-        "us-west-1",
-        "us-west-2",
-    ];
-    let list: Vec<Value> =
-        names.iter().map(|name| json!({"RegionName": name, "RegionOptStatus": "ENABLED_BY_DEFAULT"})).collect();
+    let list: Vec<Value> = shared::regions::BY_DEFAULT
+        .iter()
+        .map(|name| json!({"RegionName": name, "RegionOptStatus": "ENABLED_BY_DEFAULT"}))
+        .collect();
     json_answer(&json!({"Regions": list}))
 }

@@ -192,7 +192,7 @@ impl<O: Organization, R: Records> Work<'_, O, R> {
             // What the last course allowed is not known here: everywhere. The next course writes the policies anew.
             _ => (with_home(&BY_DEFAULT.iter().map(|r| (*r).to_owned()).collect::<Vec<_>>()), Vec::new()),
         };
-        let sweep = input.sweep.unwrap_or_else(|| SweepId(execution));
+        let sweep = input.sweep.unwrap_or(SweepId(execution));
         let regions = input.regions.map_or(regions, |r| with_home(&r));
         let resting = matches!(place.state, State::Available | State::Quarantine);
         let must_move = input.delete && resting && !self.never_touch.contains(&input.account);

@@ -6,6 +6,7 @@ use aws_config::SdkConfig;
 use aws_sdk_ssoadmin::types::{
     CustomerManagedPolicyReference, OperationStatusFilter, PrincipalType, StatusValues, TargetType,
 };
+use identity_center::Center;
 use jiff::Timestamp;
 use runtime::{Settings, fault};
 use shared::{AccountId, Fault};
@@ -17,29 +18,22 @@ const SESSION: &str = "PT4H";
 /// One instance and its identity store.
 #[derive(Clone, Debug)]
 pub struct AwsIdentityCenter {
-    admin: aws_sdk_ssoadmin::Client,
-    store: aws_sdk_identitystore::Client,
-    instance: String,
-    identity_store: String,
+    center: Center,
 }
 
 impl AwsIdentityCenter {
     /// The installation's instance.
     pub fn new(config: &SdkConfig, settings: &Settings) -> Self {
-        Self {
-            admin: aws_sdk_ssoadmin::Client::new(config),
-            store: aws_sdk_identitystore::Client::new(config),
-            instance: settings.identity_center.clone(),
-            identity_store: settings.identity_store.clone(),
-        }
+        Self { center: Center::new(config, settings) }
     }
 
     async fn requests(&self, status: StatusValues) -> Result<Vec<Failure>, Fault> {
         let filter = OperationStatusFilter::builder().status(status).build();
         let mut pages = self
+            .center
             .admin
             .list_account_assignment_creation_status()
-            .instance_arn(&self.instance)
+            .instance_arn(&self.center.instance)
             .filter(filter)
             .into_paginator()
             .items()
@@ -48,9 +42,10 @@ impl AwsIdentityCenter {
         while let Some(request) = pages.next().await {
             let request = request.map_err(|e| fault("listing assignments under way", e))?;
             let described = self
+                .center
                 .admin
                 .describe_account_assignment_creation_status()
-                .instance_arn(&self.instance)
+                .instance_arn(&self.center.instance)
                 .account_assignment_creation_request_id(request.request_id.unwrap_or_default())
                 .send()
                 .await
@@ -73,29 +68,15 @@ impl AwsIdentityCenter {
 #[async_trait]
 impl IdentityCenter for AwsIdentityCenter {
     async fn permission_set(&self, name: &str) -> Result<Option<String>, Fault> {
-        let mut sets = self.admin.list_permission_sets().instance_arn(&self.instance).into_paginator().items().send();
-        while let Some(arn) = sets.next().await {
-            let arn = arn.map_err(|e| fault("listing permission sets", e))?;
-            let described = self
-                .admin
-                .describe_permission_set()
-                .instance_arn(&self.instance)
-                .permission_set_arn(&arn)
-                .send()
-                .await
-                .map_err(|e| fault(format!("reading permission set {arn}"), e))?;
-            if described.permission_set.and_then(|s| s.name).as_deref() == Some(name) {
-                return Ok(Some(arn));
-            }
-        }
-        Ok(None)
+        self.center.permission_set(name).await
     }
 
     async fn create_permission_set(&self, name: &str) -> Result<String, Fault> {
         let made = self
+            .center
             .admin
             .create_permission_set()
-            .instance_arn(&self.instance)
+            .instance_arn(&self.center.instance)
             .name(name)
             .description("Learners of Koza: what they may do is in policies of their account")
             .session_duration(SESSION)
@@ -109,9 +90,10 @@ impl IdentityCenter for AwsIdentityCenter {
 
     async fn references(&self, set: &str) -> Result<BTreeSet<String>, Fault> {
         let mut references = self
+            .center
             .admin
             .list_customer_managed_policy_references_in_permission_set()
-            .instance_arn(&self.instance)
+            .instance_arn(&self.center.instance)
             .permission_set_arn(set)
             .into_paginator()
             .items()
@@ -129,9 +111,10 @@ impl IdentityCenter for AwsIdentityCenter {
             .path(path)
             .build()
             .map_err(|e| Fault::because(Fault::Broken, "a policy reference", e))?;
-        self.admin
+        self.center
+            .admin
             .attach_customer_managed_policy_reference_to_permission_set()
-            .instance_arn(&self.instance)
+            .instance_arn(&self.center.instance)
             .permission_set_arn(set)
             .customer_managed_policy_reference(reference)
             .send()
@@ -141,21 +124,15 @@ impl IdentityCenter for AwsIdentityCenter {
     }
 
     async fn groups(&self) -> Result<BTreeMap<String, String>, Fault> {
-        let mut groups =
-            self.store.list_groups().identity_store_id(&self.identity_store).into_paginator().items().send();
-        let mut all = BTreeMap::new();
-        while let Some(group) = groups.next().await {
-            let group = group.map_err(|e| fault("listing groups", e))?;
-            all.insert(group.display_name.unwrap_or_default(), group.group_id);
-        }
-        Ok(all)
+        self.center.groups().await
     }
 
     async fn create_group(&self, name: &str) -> Result<String, Fault> {
         let made = self
+            .center
             .store
             .create_group()
-            .identity_store_id(&self.identity_store)
+            .identity_store_id(&self.center.identity_store)
             .display_name(name)
             .description("A seat of Koza")
             .send()
@@ -166,9 +143,10 @@ impl IdentityCenter for AwsIdentityCenter {
 
     async fn provisioned(&self, set: &str) -> Result<BTreeSet<AccountId>, Fault> {
         let pages = self
+            .center
             .admin
             .list_accounts_for_provisioned_permission_set()
-            .instance_arn(&self.instance)
+            .instance_arn(&self.center.instance)
             .permission_set_arn(set)
             .into_paginator()
             .items()
@@ -187,9 +165,10 @@ impl IdentityCenter for AwsIdentityCenter {
     }
 
     async fn assign(&self, set: &str, account: &AccountId, group: &str) -> Result<(), Fault> {
-        self.admin
+        self.center
+            .admin
             .create_account_assignment()
-            .instance_arn(&self.instance)
+            .instance_arn(&self.center.instance)
             .permission_set_arn(set)
             .target_type(TargetType::AwsAccount)
             .target_id(account.as_str())

@@ -3,9 +3,9 @@
 use crate::{Directory, Member};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use aws_sdk_identitystore::Client;
 use aws_sdk_identitystore::types::{Email, MemberId, Name};
-use runtime::{code, fault};
+use identity_center::Center;
+use runtime::{Settings, code, fault};
 use shared::Fault;
 use shared::plan::Placement;
 use std::collections::BTreeMap;
@@ -13,21 +13,27 @@ use std::collections::BTreeMap;
 /// One identity store.
 #[derive(Clone, Debug)]
 pub struct AwsDirectory {
-    client: Client,
-    store: String,
+    center: Center,
 }
 
 impl AwsDirectory {
-    /// The store of this id.
-    pub fn new(config: &SdkConfig, store: &str) -> Self {
-        Self { client: Client::new(config), store: store.to_owned() }
+    /// The installation's.
+    pub fn new(config: &SdkConfig, settings: &Settings) -> Self {
+        Self { center: Center::new(config, settings) }
     }
 }
 
 #[async_trait]
 impl Directory for AwsDirectory {
     async fn users(&self) -> Result<BTreeMap<String, String>, Fault> {
-        let mut users = self.client.list_users().identity_store_id(&self.store).into_paginator().items().send();
+        let mut users = self
+            .center
+            .store
+            .list_users()
+            .identity_store_id(&self.center.identity_store)
+            .into_paginator()
+            .items()
+            .send();
         let mut all = BTreeMap::new();
         while let Some(user) = users.next().await {
             let user = user.map_err(|e| fault("listing users", e))?;
@@ -45,9 +51,10 @@ impl Directory for AwsDirectory {
         let display = format!("{} {}", learner.given_name, learner.family_name);
         let email = Email::builder().value(&learner.email).primary(true).build();
         let made = self
-            .client
+            .center
+            .store
             .create_user()
-            .identity_store_id(&self.store)
+            .identity_store_id(&self.center.identity_store)
             .user_name(learner.user_name())
             .display_name(display.trim())
             .name(name)
@@ -59,7 +66,8 @@ impl Directory for AwsDirectory {
     }
 
     async fn delete_user(&self, user: &str) -> Result<(), Fault> {
-        match self.client.delete_user().identity_store_id(&self.store).user_id(user).send().await {
+        match self.center.store.delete_user().identity_store_id(&self.center.identity_store).user_id(user).send().await
+        {
             Err(error) if code(&error) != Some("ResourceNotFoundException") => {
                 Err(fault(format!("deleting user {user}"), error))
             }
@@ -68,41 +76,19 @@ impl Directory for AwsDirectory {
     }
 
     async fn groups(&self) -> Result<BTreeMap<String, String>, Fault> {
-        let mut groups = self.client.list_groups().identity_store_id(&self.store).into_paginator().items().send();
-        let mut all = BTreeMap::new();
-        while let Some(group) = groups.next().await {
-            let group = group.map_err(|e| fault("listing groups", e))?;
-            all.insert(group.display_name.unwrap_or_default(), group.group_id);
-        }
-        Ok(all)
+        self.center.groups().await
     }
 
     async fn members(&self, group: &str) -> Result<Vec<Member>, Fault> {
-        let mut memberships = self
-            .client
-            .list_group_memberships()
-            .identity_store_id(&self.store)
-            .group_id(group)
-            .into_paginator()
-            .items()
-            .send();
-        let mut members = Vec::new();
-        while let Some(membership) = memberships.next().await {
-            let membership = membership.map_err(|e| fault(format!("listing members of group {group}"), e))?;
-            let user = match membership.member_id {
-                Some(MemberId::UserId(user)) => user,
-                other => return Err(Fault::broken(format!("group {group} has a member that is no user: {other:?}"))),
-            };
-            members.push(Member { membership: membership.membership_id, user });
-        }
-        Ok(members)
+        self.center.members(group).await
     }
 
     async fn is_in_a_group(&self, user: &str) -> Result<bool, Fault> {
         let call = self
-            .client
+            .center
+            .store
             .list_group_memberships_for_member()
-            .identity_store_id(&self.store)
+            .identity_store_id(&self.center.identity_store)
             .member_id(MemberId::UserId(user.to_owned()));
         match call.send().await {
             Ok(answer) => Ok(!answer.group_memberships.is_empty()),
@@ -112,9 +98,10 @@ impl Directory for AwsDirectory {
     }
 
     async fn join(&self, group: &str, user: &str) -> Result<(), Fault> {
-        self.client
+        self.center
+            .store
             .create_group_membership()
-            .identity_store_id(&self.store)
+            .identity_store_id(&self.center.identity_store)
             .group_id(group)
             .member_id(MemberId::UserId(user.to_owned()))
             .send()
@@ -124,7 +111,12 @@ impl Directory for AwsDirectory {
     }
 
     async fn leave(&self, membership: &str) -> Result<(), Fault> {
-        let call = self.client.delete_group_membership().identity_store_id(&self.store).membership_id(membership);
+        let call = self
+            .center
+            .store
+            .delete_group_membership()
+            .identity_store_id(&self.center.identity_store)
+            .membership_id(membership);
         match call.send().await {
             Err(error) if code(&error) != Some("ResourceNotFoundException") => {
                 Err(fault(format!("ending membership {membership}"), error))

@@ -5,6 +5,7 @@ mod aws;
 
 use async_trait::async_trait;
 pub use aws::AwsDirectory;
+pub use identity_center::Member;
 use runtime::Clock;
 use serde::{Deserialize, Serialize};
 use shared::plan::{CoursePlan, LearnerRecord, Placement};
@@ -52,15 +53,6 @@ pub struct Answer {
     pub changed: usize,
     /// Learners that are left for the next call.
     pub left: usize,
-}
-
-/// Somebody in a group.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Member {
-    /// Id of the membership.
-    pub membership: String,
-    /// Id of the user.
-    pub user: String,
 }
 
 /// The identity store, as far as enrolment needs it.

@@ -9,6 +9,6 @@ async fn main() -> Result<(), runtime::Error> {
     let settings = Settings::read()?;
     let aws = Aws::load(&settings).await;
     let records = S3Records::new(&aws.own, &settings.records);
-    let directory = AwsDirectory::new(&aws.own, &settings.identity_store);
+    let directory = AwsDirectory::new(&aws.own, &settings);
     runtime::run(|ask, call| handle(&directory, &records, settings.clock, ask, call.deadline)).await
 }

@@ -3,7 +3,6 @@
 use crate::{Center, Probe, Probed};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use aws_sdk_identitystore::types::MemberId;
 use aws_sdk_ssoadmin::types::PrincipalType;
 use runtime::{Aws, Settings, code, fault, text};
 use shared::fault::{Meaning, meaning};
@@ -14,75 +13,36 @@ use std::collections::BTreeMap;
 /// One instance and its identity store.
 #[derive(Clone, Debug)]
 pub struct AwsCenter {
-    admin: aws_sdk_ssoadmin::Client,
-    store: aws_sdk_identitystore::Client,
-    instance: String,
-    identity_store: String,
+    center: identity_center::Center,
 }
 
 impl AwsCenter {
     /// The installation's instance.
     pub fn new(config: &SdkConfig, settings: &Settings) -> Self {
-        Self {
-            admin: aws_sdk_ssoadmin::Client::new(config),
-            store: aws_sdk_identitystore::Client::new(config),
-            instance: settings.identity_center.clone(),
-            identity_store: settings.identity_store.clone(),
-        }
+        Self { center: identity_center::Center::new(config, settings) }
     }
 }
 
 #[async_trait]
 impl Center for AwsCenter {
     async fn groups(&self) -> Result<BTreeMap<String, String>, Fault> {
-        let mut groups =
-            self.store.list_groups().identity_store_id(&self.identity_store).into_paginator().items().send();
-        let mut all = BTreeMap::new();
-        while let Some(group) = groups.next().await {
-            let group = group.map_err(|e| fault("listing groups", e))?;
-            all.insert(group.display_name.unwrap_or_default(), group.group_id);
-        }
-        Ok(all)
+        self.center.groups().await
     }
 
     async fn permission_set(&self, name: &str) -> Result<Option<String>, Fault> {
-        let mut sets = self.admin.list_permission_sets().instance_arn(&self.instance).into_paginator().items().send();
-        while let Some(arn) = sets.next().await {
-            let arn = arn.map_err(|e| fault("listing permission sets", e))?;
-            let call = self.admin.describe_permission_set().instance_arn(&self.instance).permission_set_arn(&arn);
-            let described = call.send().await.map_err(|e| fault(format!("reading permission set {arn}"), e))?;
-            if described.permission_set.and_then(|s| s.name).as_deref() == Some(name) {
-                return Ok(Some(arn));
-            }
-        }
-        Ok(None)
+        self.center.permission_set(name).await
     }
 
     async fn members(&self, group: &str) -> Result<Vec<String>, Fault> {
-        let mut memberships = self
-            .store
-            .list_group_memberships()
-            .identity_store_id(&self.identity_store)
-            .group_id(group)
-            .into_paginator()
-            .items()
-            .send();
-        let mut members = Vec::new();
-        while let Some(membership) = memberships.next().await {
-            let membership = membership.map_err(|e| fault(format!("listing members of group {group}"), e))?;
-            members.push(match membership.member_id {
-                Some(MemberId::UserId(user)) => user,
-                other => format!("{other:?}"),
-            });
-        }
-        Ok(members)
+        Ok(self.center.members(group).await?.into_iter().map(|m| m.user).collect())
     }
 
     async fn assignments(&self, group: &str) -> Result<Vec<(AccountId, String)>, Fault> {
         let mut assignments = self
+            .center
             .admin
             .list_account_assignments_for_principal()
-            .instance_arn(&self.instance)
+            .instance_arn(&self.center.instance)
             .principal_id(group)
             .principal_type(PrincipalType::Group)
             .into_paginator()

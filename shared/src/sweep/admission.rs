@@ -133,7 +133,7 @@ mod tests {
             a.admit(&"c.2".into(), &seat(), &account, &[], now),
             a.admit(&sweep, &other, &other.account, &[], now),
             a.admit(&sweep, &seat(), &other.account, &[], now),
-            a.admit(&sweep, &seat(), &account, &[account.clone()], now),
+            a.admit(&sweep, &seat(), &account, std::slice::from_ref(&account), now),
             a.admit(&sweep, &seat(), &account, &[], now + hour * 6),
             a.admit(&sweep, &seat(), &account, &[], Timestamp::UNIX_EPOCH - hour),
         ];
