@@ -73,11 +73,6 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// Whether the input was wrong and nothing was changed.
-    pub fn is_invalid(&self) -> bool {
-        self.error == "Invalid"
-    }
-
     /// A cause is a sentence and, where a function failed, Lambda's own answer as JSON: people want its message.
     fn new(machine: Machine, error: &str, cause: &str) -> Self {
         let plain = cause.find(" {\"").and_then(|at| {
@@ -217,12 +212,6 @@ impl Koza {
         }
     }
 
-    /// Starts and follows.
-    pub async fn run(&self, machine: Machine, purpose: &str, input: &Value) -> anyhow::Result<Value> {
-        let execution = self.start(machine, purpose, input).await?;
-        self.follow(&execution, async || ()).await
-    }
-
     /// How many records there are under a prefix.
     pub async fn count(&self, prefix: &str) -> u64 {
         self.records.keys(prefix).await.map_or(0, |keys| keys.len() as u64)
@@ -238,7 +227,6 @@ mod tests {
         let cause = r#"Nothing was changed. {"errorType":"Invalid","errorMessage":"2 complaints"}"#;
         let ended = Ended::new(Machine::CourseOpen, "Invalid", cause);
         assert_eq!(ended.to_string(), "course-open ended as Invalid: Nothing was changed. 2 complaints");
-        assert!(ended.is_invalid());
         assert_eq!(Ended::new(Machine::CourseOpen, "Stuck", "Asked often. {}").cause, "Asked often. {}");
     }
 }

@@ -5,6 +5,7 @@ mod commands;
 mod demo;
 mod output;
 mod report;
+mod workspace;
 
 use clap::{Parser, Subcommand};
 use client::Ended;
@@ -79,11 +80,17 @@ async fn run(command: Command, context: &Context) -> anyhow::Result<Need> {
     }
 }
 
-/// Wrong input is told apart from what failed.
+/// Wrong input, and what a person has to look at, are told apart from what failed.
 fn exit_code(error: &anyhow::Error) -> u8 {
+    let ended = error.downcast_ref::<Ended>();
     let invalid = error.is::<Complaints>()
         || error.is::<output::Wrong>()
-        || error.downcast_ref::<Ended>().is_some_and(Ended::is_invalid)
+        || ended.is_some_and(|e| e.error == "Invalid")
         || error.downcast_ref::<shared::Fault>().is_some_and(|f| matches!(f, shared::Fault::Invalid(_)));
-    if invalid { 2 } else { 1 }
+    match ended.map(|e| e.error.as_str()) {
+        _ if invalid => 2,
+        // Its work is done, but some learners, or a seat, are not as they should be.
+        Some("NotProved" | "NotFrozen") => 3,
+        _ => 1,
+    }
 }

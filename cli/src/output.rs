@@ -1,8 +1,7 @@
 //! What every command shares: global options, the connection, progress, tables or JSON.
 
 use crate::client::{Ended, Execution, Koza, Machine};
-use crate::demo::setup::{self, Workspace};
-use anyhow::Context as _;
+use crate::workspace::{self, Workspace};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -84,7 +83,7 @@ impl Context {
             let running = koza_local::status(&Workspace::find()?.local()).await?;
             let running =
                 running.ok_or_else(|| Wrong("no local AWS is running: start one with `koza local up`".to_owned()))?;
-            return Ok(setup::config(&running.endpoint, koza_local::OPERATIONS_KEY).await);
+            return Ok(workspace::config(&running.endpoint, koza_local::OPERATIONS_KEY).await);
         }
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
         if let Some(profile) = &self.global.profile {
@@ -113,37 +112,8 @@ impl Context {
         counted: impl Fn(&Execution) -> Option<Counted>,
     ) -> anyhow::Result<Value> {
         let execution = koza.start(machine, purpose, &input).await?;
-        let bar = self.bar(counted(&execution).as_ref());
-        bar.set_message(format!("{machine}: execution {}", execution.name));
         let counted = counted(&execution);
-        let mut looked = Instant::now();
-        let outcome = koza
-            .follow(&execution, async || {
-                if let Some(counted) = counted.as_ref().filter(|_| looked.elapsed() > Duration::from_secs(2)) {
-                    looked = Instant::now();
-                    bar.set_position(koza.count(&counted.prefix).await);
-                }
-            })
-            .await;
-        bar.finish_and_clear();
-        outcome.with_context(|| format!("execution {}", execution.name)).map_err(unwrapped)
-    }
-
-    /// A bar on a terminal, silence elsewhere.
-    fn bar(&self, counted: Option<&Counted>) -> ProgressBar {
-        let target = if self.global.json { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(counted.map(|c| c.total), target);
-        let template = match counted {
-            Some(counted) => {
-                format!("{{spinner}} {{msg}} {{bar:30}} {{pos}}/{{len}} {} ({{elapsed}}, {{eta}} left)", counted.noun)
-            }
-            None => "{spinner} {msg} ({elapsed})".to_owned(),
-        };
-        if let Ok(style) = ProgressStyle::with_template(&template) {
-            bar.set_style(style);
-        }
-        bar.enable_steady_tick(Duration::from_millis(120));
-        bar
+        follow(koza, &execution, counted.as_ref(), !self.global.json).await
     }
 
     /// Prints the value as JSON, or the text.
@@ -170,12 +140,37 @@ impl Context {
     }
 }
 
-/// The context would hide from the exit code what kind of error it was.
-fn unwrapped(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast::<Ended>() {
-        Ok(ended) => ended.into(),
-        Err(error) => error,
+/// Follows an execution to its end, with a bar on a terminal if `shown`, and silence elsewhere.
+pub async fn follow(
+    koza: &Koza,
+    execution: &Execution,
+    counted: Option<&Counted>,
+    shown: bool,
+) -> anyhow::Result<Value> {
+    let target = if shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let bar = ProgressBar::with_draw_target(counted.map(|c| c.total), target);
+    let template = match counted {
+        Some(counted) => {
+            format!("  {{spinner}} {{msg}} {{bar:30}} {{pos}}/{{len}} {} ({{elapsed}}, {{eta}} left)", counted.noun)
+        }
+        None => "  {spinner} {msg} ({elapsed})".to_owned(),
+    };
+    if let Ok(style) = ProgressStyle::with_template(&template) {
+        bar.set_style(style);
     }
+    bar.set_message(format!("{}: execution {}", execution.machine, execution.name));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    let mut looked = Instant::now();
+    let outcome = koza
+        .follow(execution, async || {
+            if let Some(counted) = counted.filter(|_| looked.elapsed() > Duration::from_secs(2)) {
+                looked = Instant::now();
+                bar.set_position(koza.count(&counted.prefix).await);
+            }
+        })
+        .await;
+    bar.finish_and_clear();
+    outcome
 }
 
 /// A table in the house's style.

@@ -2,7 +2,6 @@
 
 use crate::client::Koza;
 use crate::commands::costs;
-use crate::demo::{Chapter, Proof};
 use askama::Template;
 use serde::Serialize;
 use shared::CourseId;
@@ -48,6 +47,30 @@ pub struct Data {
     pub calls: Vec<(String, usize, usize)>,
     /// Wall time and AWS time of a demo.
     pub time: String,
+}
+
+/// One thing that the demo claims, and whether it was seen to be true.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proof {
+    /// The claim.
+    pub claim: String,
+    /// Whether it holds.
+    pub holds: bool,
+    /// What was seen.
+    pub seen: String,
+}
+
+/// A chapter of the story, for the report.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Chapter {
+    /// Its heading.
+    pub heading: String,
+    /// Its lines.
+    pub lines: Vec<String>,
+    /// What it proved.
+    pub proofs: Vec<Proof>,
 }
 
 /// One seat.

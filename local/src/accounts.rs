@@ -1,6 +1,7 @@
 //! Who calls: fixed keys of the management and operations accounts, and sessions that the gateway itself gave.
 
 use crate::answer::{Refusal, element, xml, xml_answer};
+use crate::caller::Caller;
 use crate::operation::{Operation, Protocol, field};
 use crate::upstream::{Question, Upstream};
 use crate::{MANAGEMENT, MANAGEMENT_KEY, OPERATIONS, OPERATIONS_KEY};
@@ -14,17 +15,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a function of the operations account is to a trust policy: the emulator gives all functions one key.
 const FUNCTION: &str = "role/koza/functions";
-
-/// Whoever signed a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Caller {
-    /// Account.
-    pub account: String,
-    /// ARN of the user or role, with its path: `aws:PrincipalArn`.
-    pub arn: String,
-    /// ARN as `GetCallerIdentity` answers it.
-    pub session: String,
-}
 
 /// Sessions by access key.
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 use crate::tools::tools;
 use crate::{MANAGEMENT_KEY, OPERATIONS, REGION, http};
 use anyhow::{Context, bail};
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::net::TcpListener;
@@ -63,8 +64,15 @@ impl Process {
     }
 }
 
-/// `ps` tells a process's start on every Unix.
+/// When a process started, by the kernel's own count; `ps` where there is no `/proc`. A process that has ended and was not
+/// waited for counts as ended.
 fn started(pid: u32) -> Option<String> {
+    if cfg!(target_os = "linux") {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // After the name in brackets: the state is the third field of the line, the start the twenty-second (proc(5)).
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        return (fields.first() != Some(&"Z")).then(|| fields.get(19).map(|s| (*s).to_owned()))?;
+    }
     let output = Command::new("ps").args(["-o", "lstart=,stat=", "-p", &pid.to_string()]).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let (start, state) = text.rsplit_once(char::is_whitespace)?;
@@ -98,12 +106,11 @@ pub async fn down(dir: &Path) -> anyhow::Result<bool> {
     let Some(running) = read(dir)? else {
         return Ok(false);
     };
-    for signal in ["-TERM", "-KILL"] {
-        let ours: Vec<_> = running.processes.iter().filter(|p| p.is_ours()).collect();
-        for process in &ours {
-            // The process leads its own group, so what it started ends with it.
-            let group = format!("-{}", process.pid);
-            let _ = Command::new("kill").args([signal, "--", &group]).stderr(Stdio::null()).status();
+    for signal in [Signal::TERM, Signal::KILL] {
+        // Each leads a group of its own, so what it started ends with it.
+        let ours = running.processes.iter().filter(|p| p.is_ours());
+        for group in ours.filter_map(|p| Pid::from_raw(i32::try_from(p.pid).ok()?)) {
+            let _ = kill_process_group(group, signal);
         }
         let until = Instant::now() + Duration::from_secs(5);
         while running.processes.iter().any(Process::is_ours) && Instant::now() < until {

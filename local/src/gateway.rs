@@ -1,7 +1,8 @@
 //! One endpoint before two emulators: says who calls what, refuses as AWS would, sends on, and writes everything down.
 
-use crate::accounts::{Accounts, Caller};
+use crate::accounts::Accounts;
 use crate::answer::{Refusal, json_answer};
+use crate::caller::Caller;
 use crate::costs::Costs;
 use crate::guardrails::Guardrails;
 use crate::identity_center::IdentityCenter;

@@ -3,7 +3,7 @@
 //! At each level (root, every OU on the way, the account) some policy must allow the action, and none may deny it.
 
 use crate::MANAGEMENT;
-use crate::accounts::Caller;
+use crate::caller::Caller;
 use crate::upstream::Upstream;
 use iam_rs::{Arn, Context, ContextValue, Decision, IAMPolicy, IAMRequest, Principal, PrincipalId};
 use serde_json::{Value, json};

@@ -7,6 +7,7 @@
 mod accounts;
 mod answer;
 mod bystander;
+mod caller;
 mod costs;
 mod emulators;
 mod gateway;

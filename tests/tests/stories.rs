@@ -79,7 +79,8 @@ impl Story {
     /// What boto3 sees in these accounts.
     fn leftovers(&self, endpoint: &str, accounts: &[&str]) -> Vec<Value> {
         self.file("accounts.json", &json!(accounts).to_string());
-        let tools = koza_local::tools(&root().join("target/koza/tools"), |_| ()).expect("tools");
+        let tools = std::env::var_os("KOZA_TOOLS").map_or_else(|| root().join("target/koza/tools"), PathBuf::from);
+        let tools = koza_local::tools(&tools, |_| ()).expect("tools");
         let output = Command::new(tools.python)
             .arg(root().join("tests/leftovers.py"))
             .args(["--endpoint", endpoint, "--accounts"])

@@ -1,7 +1,7 @@
 //! `koza local`.
 
-use crate::demo::setup::{self, Workspace};
 use crate::output::{Context, Need, Wrong};
+use crate::workspace::{self, Workspace};
 use koza_local::Running;
 use serde_json::json;
 use std::path::PathBuf;
@@ -47,7 +47,7 @@ impl Local {
                 if !bare {
                     workspace.build_functions(&say)?;
                 }
-                let running = setup::up(&workspace, port, &say).await?;
+                let running = workspace::up(&workspace, port, &say).await?;
                 if !bare {
                     workspace.deploy(&running, &say).await?;
                 }
@@ -88,16 +88,16 @@ impl Local {
 }
 
 fn tell(context: &Context, running: &Running) {
-    let environment = setup::environment(&running.endpoint);
+    let environment = workspace::environment(&running.endpoint);
     let exports: Vec<String> = environment.iter().map(|(name, value)| format!("export {name}={value}")).collect();
     let variables: serde_json::Map<_, _> = environment.iter().map(|(n, v)| ((*n).to_owned(), json!(v))).collect();
     context.print(
-        &json!({"running": true, "endpoint": running.endpoint, "environment": variables, "speed": setup::SPEED}),
+        &json!({"running": true, "endpoint": running.endpoint, "environment": variables, "speed": workspace::SPEED}),
         format!(
             "The local AWS listens on {}; its clock runs {} times as fast as AWS's.\n\
              `koza --local ...` uses it. To point any AWS client at it, as the operations account:\n\n{}",
             running.endpoint,
-            setup::SPEED,
+            workspace::SPEED,
             exports.join("\n")
         ),
     );

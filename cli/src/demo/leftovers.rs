@@ -1,6 +1,6 @@
 //! The independent count of what is left: `tests/leftovers.py` reads with boto3, not with our own listing code.
 
-use super::setup::Workspace;
+use crate::workspace::Workspace;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -4,19 +4,17 @@ pub mod learners;
 mod leftovers;
 mod people;
 mod roster;
-pub mod setup;
 mod story;
 mod tale;
 
+use crate::workspace::{self, Workspace};
 use anyhow::Context;
-use setup::Workspace;
-pub use tale::{Chapter, Proof};
 
 /// A whole course on the local AWS, from accounts to clean accounts
 ///
 /// Sets up what it needs by itself, deploys Koza with `sam deploy` to the local AWS, runs a course with learners who
 /// build real things, and ends with a table, target/koza/demo/report.html and result.json.
-/// The exit code is 0 only if everything that the story claims was seen to be true.
+/// The exit code is 0 only if everything that the story claims was seen to be true. A local AWS that runs is ended first.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// How many learners; another number than 24 makes a roster of that size
@@ -36,7 +34,7 @@ pub async fn run(args: Args, json: bool) -> anyhow::Result<bool> {
     koza_local::tools(&workspace.tools(), |line| say(line))?;
     let functions = workspace.build_functions(&say)?;
     koza_local::down(&workspace.local()).await?;
-    let running = setup::up(&workspace, 0, &say).await?;
+    let running = workspace::up(&workspace, 0, &say).await?;
     let outcome = async {
         workspace.deploy(&running, &say).await?;
         say(&format!("{functions} functions are deployed; the local AWS is {}", running.endpoint));

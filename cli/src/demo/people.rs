@@ -1,6 +1,6 @@
 //! Learners and administrators, each with credentials that AWS's own APIs gave.
 
-use super::setup;
+use crate::workspace;
 use anyhow::{Context, anyhow, bail};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
@@ -63,7 +63,7 @@ pub async fn sign_in(endpoint: &str, user: &str) -> anyhow::Result<Learner> {
         Some(SystemTime::now() + Duration::from_secs(3600)),
         "access-portal",
     );
-    Ok(Learner { config: setup::with_credentials(endpoint, credentials).await, accounts })
+    Ok(Learner { config: workspace::with_credentials(endpoint, credentials).await, accounts })
 }
 
 /// The configuration of a role, taken from the management account (`OrganizationAccountAccessRole`) or from the
@@ -73,7 +73,7 @@ pub async fn with_role(endpoint: &str, from: From, role_arn: &str) -> anyhow::Re
         From::Management => MANAGEMENT_KEY,
         From::Operations => OPERATIONS_KEY,
     };
-    let answer = aws_sdk_sts::Client::new(&setup::config(endpoint, key).await)
+    let answer = aws_sdk_sts::Client::new(&workspace::config(endpoint, key).await)
         .assume_role()
         .role_arn(role_arn)
         .role_session_name("demo")
@@ -88,7 +88,7 @@ pub async fn with_role(endpoint: &str, from: From, role_arn: &str) -> anyhow::Re
         None,
         "assumed-role",
     );
-    Ok(setup::with_credentials(endpoint, credentials).await)
+    Ok(workspace::with_credentials(endpoint, credentials).await)
 }
 
 /// Whose right to assume a role is used.

@@ -2,10 +2,12 @@
 
 use super::learners::{self, Project};
 use super::people::{self, From, Learner};
-use super::setup::{self, SPEED, Workspace};
-use super::tale::{Proof, Tale};
+use super::tale::Tale;
 use super::{Args, leftovers, roster};
 use crate::client::{Koza, Machine};
+use crate::output::{self, Counted};
+use crate::report::Proof;
+use crate::workspace::{self, SPEED, Workspace};
 use anyhow::Context;
 use aws_config::SdkConfig;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
@@ -36,6 +38,7 @@ pub struct Story {
 /// The numbers of `result.json`.
 #[derive(Clone, Debug, Default)]
 struct Counts {
+    seats: u64,
     proved: usize,
     frozen: usize,
     leftovers: usize,
@@ -74,13 +77,14 @@ fn project(learner: usize) -> Project {
 /// Tells it.
 pub async fn tell(workspace: &Workspace, running: &Running, args: &Args) -> anyhow::Result<Story> {
     let endpoint = running.endpoint.clone();
-    let operations = setup::config(&endpoint, koza_local::OPERATIONS_KEY).await;
+    let operations = workspace::config(&endpoint, koza_local::OPERATIONS_KEY).await;
     let koza = Koza::connect(&operations, "koza").await?;
     let mut tale = Tale::begin();
     let mut counts = Counts::default();
 
     tale.chapter("1 Fill: accounts become seats");
     let seats = args.learners + 2;
+    counts.seats = u64::from(seats);
     let filled = run(&koza, &mut tale, &mut counts, Machine::PoolFill, "pool-fill", json!({"seats": seats})).await?;
     tale.say(format!("{seats} seats: {filled}"));
     let status = koza.pool().await?;
@@ -88,6 +92,7 @@ pub async fn tell(workspace: &Workspace, running: &Running, args: &Args) -> anyh
     tale.prove("every seat is Available", available == seats as usize, format!("{available} of {seats}"));
 
     tale.chapter("2 Open: every learner gets an account");
+    counts.seats = u64::from(args.learners);
     let (course_file, roster_file) = files(workspace, args)?;
     let course = shared::course::Course::read("course.yaml", &course_file)?;
     let course_id = CourseId(course.course.to_string());
@@ -162,12 +167,21 @@ async fn run(
     tale: &mut Tale,
     counts: &mut Counts,
     machine: Machine,
-    name: &str,
+    purpose: &str,
     input: Value,
 ) -> anyhow::Result<Value> {
     tale.say(format!("{machine} starts with {input}"));
     let began = std::time::Instant::now();
-    let answer = koza.run(machine, name, &input).await?;
+    let execution = koza.start(machine, purpose, &input).await?;
+    let course = || CourseId::from(input["course"].as_str().unwrap_or_default());
+    let counted = match machine {
+        Machine::PoolFill => Some((format!("{}/seats/", key::fill(&execution.name)), "seats prepared")),
+        Machine::CourseOpen => Some((key::learners(&course()), "learners")),
+        Machine::CourseClose => Some((key::verdicts(&format!("{}.1", course()).into()), "seats judged")),
+        _ => None,
+    };
+    let counted = counted.map(|(prefix, noun)| Counted { prefix, total: counts.seats, noun });
+    let answer = output::follow(koza, &execution, counted.as_ref(), true).await?;
     let seconds = began.elapsed().as_secs_f64();
     counts.aws_seconds += seconds * SPEED;
     tale.say(format!("{machine} took {seconds:.1} s"));
@@ -278,7 +292,7 @@ async fn watch(
     signed_in: &[Learner],
 ) -> anyhow::Result<usize> {
     koza_local::set_costs(endpoint, &costs(plan)).await?;
-    let operations = setup::config(endpoint, koza_local::OPERATIONS_KEY).await;
+    let operations = workspace::config(endpoint, koza_local::OPERATIONS_KEY).await;
     let queue = subscribe(&operations, koza.alerts_topic()).await?;
     let before = koza_local::calls(endpoint).await?;
     let watched = run(koza, tale, counts, Machine::CostWatch, "cost-watch-demo", json!({})).await?;
@@ -336,8 +350,15 @@ async fn watch(
 fn costs(plan: &CoursePlan) -> Value {
     let budget = plan.seat_budget_usd.as_cents() as f64 / 100.0;
     let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let days: Vec<_> =
-        (1..=3i64).rev().filter_map(|back| today.checked_sub(jiff::Span::new().days(back)).ok()).collect();
+    // Costs before the course are another course's.
+    let mut days: Vec<_> = (1..=3i64)
+        .rev()
+        .filter_map(|back| today.checked_sub(jiff::Span::new().days(back)).ok())
+        .filter(|day| *day >= plan.starts)
+        .collect();
+    if days.is_empty() {
+        days.push(plan.starts);
+    }
     let mut costs = serde_json::Map::new();
     for (n, place) in plan.seats.iter().enumerate() {
         let total = match n {

@@ -1,31 +1,7 @@
 //! What the demo says while it runs, and what it proved.
 
-use serde::Serialize;
+use crate::report::{Chapter, Proof};
 use std::time::Instant;
-
-/// One thing that the demo claims, and whether it was seen to be true.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Proof {
-    /// The claim.
-    pub claim: String,
-    /// Whether it holds.
-    pub holds: bool,
-    /// What was seen.
-    pub seen: String,
-}
-
-/// A chapter of the story, for the report.
-#[derive(Clone, Debug, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Chapter {
-    /// Its heading.
-    pub heading: String,
-    /// Its lines.
-    pub lines: Vec<String>,
-    /// What it proved.
-    pub proofs: Vec<Proof>,
-}
 
 /// Prints the story to standard error as it happens, and keeps it.
 #[derive(Debug)]

@@ -99,3 +99,8 @@ fn a_missing_or_misspelt_field_is_refused() {
         assert_eq!(runtime::parse::<Ask>(wrong.clone()).expect_err("refused").name(), "Invalid", "{wrong}");
     }
 }
+
+#[test]
+fn every_sample_event_is_taken() {
+    runtime::take_samples::<Ask>(concat!(env!("CARGO_MANIFEST_DIR"), "/events"));
+}

@@ -145,4 +145,9 @@ mod tests {
         let wrong = json!({"account": "111111111111", "seat": "koza-0001", "sweep": "c.1", "pass": 1});
         assert_eq!(runtime::parse::<Ask>(wrong).expect_err("refused").name(), "Invalid");
     }
+
+    #[test]
+    fn every_sample_event_is_taken() {
+        runtime::take_samples::<Ask>(concat!(env!("CARGO_MANIFEST_DIR"), "/events"));
+    }
 }

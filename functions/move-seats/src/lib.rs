@@ -340,4 +340,9 @@ mod tests {
             handle(&organization, &organization, &records, &names(), Clock::new(1_000.0), ask, call()).await.unwrap();
         assert_eq!(answer.moved, 0);
     }
+
+    #[test]
+    fn every_sample_event_is_taken() {
+        runtime::take_samples::<Ask>(concat!(env!("CARGO_MANIFEST_DIR"), "/events"));
+    }
 }

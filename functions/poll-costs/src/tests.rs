@@ -106,3 +106,8 @@ async fn a_field_that_nobody_knows_is_refused() {
     assert_eq!(poll(&o, &r, json!({"course": "c"})).await.expect_err("refused").name(), "Invalid");
     assert_eq!(runtime::parse::<Ask>(json!({"execution": "e"})).expect_err("refused").name(), "Invalid");
 }
+
+#[test]
+fn every_sample_event_is_taken() {
+    runtime::take_samples::<Ask>(concat!(env!("CARGO_MANIFEST_DIR"), "/events"));
+}

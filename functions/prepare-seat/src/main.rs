@@ -2,6 +2,7 @@
 
 use prepare_seat::{Ask, AwsIam, handle};
 use runtime::{Aws, S3Records, Settings};
+use shared::Fault;
 use shared::names::MemberRole;
 
 #[tokio::main]
@@ -18,7 +19,13 @@ async fn main() -> Result<(), runtime::Error> {
             Ask::Pool { .. } => aws.access_role(&account, "koza-prepare-seat").await,
             _ => aws.member(&account, MemberRole::Operator, "koza-prepare-seat").await,
         };
-        let identity = Aws::identity(&config).await?;
+        let identity = match (Aws::identity(&config).await, &ask) {
+            // In the first minutes of an account its access role cannot be assumed everywhere.
+            (Err(fault @ Fault::Refused(_)), Ask::Pool { seat, .. }) => {
+                return Err(Fault::because(Fault::Transient, format!("entering {seat}"), fault));
+            }
+            (identity, _) => identity?,
+        };
         handle(&AwsIam::new(&config), records, settings, &identity, ask, call.now).await
     })
     .await

@@ -204,4 +204,9 @@ mod tests {
             assert_eq!(refused.name(), "Invalid", "{wrong}");
         }
     }
+
+    #[test]
+    fn every_sample_event_is_taken() {
+        runtime::take_samples::<Ask>(concat!(env!("CARGO_MANIFEST_DIR"), "/events"));
+    }
 }

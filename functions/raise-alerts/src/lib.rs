@@ -180,4 +180,11 @@ mod tests {
             assert_eq!(refused.name(), "Invalid", "{wrong}");
         }
     }
+
+    #[tokio::test]
+    async fn the_sample_alerts_are_taken() {
+        let sample: Value = serde_json::from_str(include_str!("../events/alerts.json")).unwrap();
+        let (heard, records) = (Heard::default(), MemoryRecords::default());
+        assert_eq!(handle(&heard, &records, sample).await.unwrap().sent, 1);
+    }
 }

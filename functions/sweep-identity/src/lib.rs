@@ -112,4 +112,9 @@ mod tests {
         let ids: Vec<_> = super::KINDS.iter().map(|k| k.id()).collect();
         assert!(shared::sweep::catalogue::is_whole("identity", &ids), "{ids:?}");
     }
+
+    #[test]
+    fn every_sample_event_is_taken() {
+        runtime::take_samples::<runtime::SweepAsk>(concat!(env!("CARGO_MANIFEST_DIR"), "/events"));
+    }
 }

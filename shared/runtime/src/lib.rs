@@ -78,6 +78,24 @@ pub fn parse<T: DeserializeOwned>(payload: Value) -> Result<T, Fault> {
     serde_json::from_value(payload).map_err(|e| Fault::invalid(format!("the input is not as expected: {e}")))
 }
 
+/// For tests: every sample payload in a function's `events` folder is one that the function takes.
+///
+/// # Panics
+/// When there is none, or one is not taken: it says which and why.
+pub fn take_samples<T: DeserializeOwned>(folder: &str) {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{folder}: {e}"));
+    let mut count = 0;
+    for path in entries.map(|entry| entry.expect("a file").path()) {
+        let text = std::fs::read_to_string(&path).expect("a text");
+        let payload = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+        if let Err(fault) = parse::<T>(payload) {
+            panic!("{}: {fault}: {}", path.display(), fault.chain());
+        }
+        count += 1;
+    }
+    assert!(count > 0, "no sample in {folder}");
+}
+
 /// A fault as Lambda reports it: `errorType` is the name that the machines match.
 struct Failure(Fault);
 
