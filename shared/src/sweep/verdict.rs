@@ -7,8 +7,11 @@ use serde::{Deserialize, Serialize};
 pub const EMPTY_LISTINGS: u32 = 2;
 /// Seconds of AWS time between two listings that are to prove something.
 pub const PROOF_WAIT_SECONDS: u32 = 30;
-/// Seconds of AWS time before the next pass; each pass waits longer.
+/// Seconds of AWS time after the first pass; each wait is twice the one before, up to [`LONGEST_WAIT_SECONDS`]. Seven passes
+/// together wait for 13 to 18 minutes: CloudFront takes 5 to 15 to switch a distribution off everywhere.
 pub const PASS_WAIT_SECONDS: u32 = 30;
+/// The longest of these waits.
+pub const LONGEST_WAIT_SECONDS: u32 = 300;
 
 /// What was proved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,6 +76,12 @@ pub enum Next {
     Done(Judgement),
 }
 
+/// Seconds of AWS time between this pass and the next.
+fn wait_after(pass: u32) -> u32 {
+    let doubled = PASS_WAIT_SECONDS.checked_shl(pass.saturating_sub(1).min(8)).unwrap_or(LONGEST_WAIT_SECONDS);
+    doubled.min(LONGEST_WAIT_SECONDS)
+}
+
 /// Judges the listings of all families after pass `pass` (counted from 1) of at most `most`. `deletes` are the
 /// answers of the deleting calls of that pass: they say why something is left. `empty_so_far` counts empty listings in
 /// a row before this one. With `last`, it is decided now, whatever is left (a plan).
@@ -94,7 +103,7 @@ pub fn judge(listings: &[Answer], deletes: &[Answer], pass: u32, most: u32, empt
 
     if listings.is_empty() || unfinished || !unknown.is_empty() {
         if pass < most && !last {
-            return Next::Again { wait: PASS_WAIT_SECONDS * pass.max(1) };
+            return Next::Again { wait: wait_after(pass) };
         }
         let why = match unknown.first() {
             Some(u) => format!("{} could not be listed in {}: {}", u.kind, u.region, u.why),
@@ -118,7 +127,7 @@ pub fn judge(listings: &[Answer], deletes: &[Answer], pass: u32, most: u32, empt
     let hopeless = there.iter().all(|l| matches!(l.class, Class::Edited | Class::Protected))
         && listings.iter().all(|a| a.left_more == 0);
     if pass < most && !hopeless && !last {
-        return Next::Again { wait: PASS_WAIT_SECONDS * pass.max(1) };
+        return Next::Again { wait: wait_after(pass) };
     }
     let why = reason(&there);
     decided(Verdict::Dirty, why, left)
@@ -185,6 +194,16 @@ mod tests {
         let Next::Done(j) = judge(&found, &locked, 1, 4, 0, false) else { panic!("not decided") };
         assert_eq!(j.verdict, Verdict::Dirty);
         assert_eq!(j.why, "s3.bucket b: locked until 2031");
+    }
+
+    #[test]
+    fn seven_passes_wait_long_enough_for_what_aws_takes_minutes_to_do() {
+        let found = [answer(vec![left(Class::InProgress)])];
+        let waits = (1..=6).map(|pass| match judge(&found, &[], pass, 7, 0, false) {
+            Next::Again { wait } => wait,
+            other => panic!("pass {pass}: {other:?}"),
+        });
+        assert_eq!(waits.collect::<Vec<_>>(), [30, 60, 120, 240, 300, 300]);
     }
 
     #[test]
