@@ -169,6 +169,24 @@ impl Koza {
     /// Starts the next attempt, or finds the one that runs. A name stays taken for 90 days after its end.
     pub async fn start(&self, machine: Machine, purpose: &str, input: &Value) -> anyhow::Result<Execution> {
         let arn = self.outputs.get(machine.output()).with_context(|| format!("the stack has no {machine}"))?;
+        loop {
+            let (last, running) = self.attempts(machine, arn, purpose).await?;
+            if let Some(running) = running {
+                return Ok(running);
+            }
+            let name = format!("{purpose}-{}", last + 1);
+            let call = self.functions.start_execution().state_machine_arn(arn).name(&name).input(input.to_string());
+            match call.send().await {
+                Ok(started) => return Ok(Execution { machine, name, arn: started.execution_arn }),
+                // Somebody else's, or our own whose answer got lost: it is in the list now.
+                Err(error) if code(&error) == Some("ExecutionAlreadyExists") => {}
+                Err(error) => return Err(anyhow!("{machine} cannot be started: {}", text(&error))),
+            }
+        }
+    }
+
+    /// The last attempt's number, and the attempt that runs.
+    async fn attempts(&self, machine: Machine, arn: &str, purpose: &str) -> anyhow::Result<(u32, Option<Execution>)> {
         let prefix = format!("{purpose}-");
         let mut last = 0;
         let mut executions = self.functions.list_executions().state_machine_arn(arn).into_paginator().items().send();
@@ -179,19 +197,11 @@ impl Koza {
             };
             last = last.max(attempt);
             if execution.status == ExecutionStatus::Running {
-                return Ok(Execution { machine, name: execution.name, arn: execution.execution_arn });
+                let running = Execution { machine, name: execution.name, arn: execution.execution_arn };
+                return Ok((last, Some(running)));
             }
         }
-        loop {
-            last += 1;
-            let name = format!("{prefix}{last}");
-            let call = self.functions.start_execution().state_machine_arn(arn).name(&name).input(input.to_string());
-            match call.send().await {
-                Ok(started) => return Ok(Execution { machine, name, arn: started.execution_arn }),
-                Err(error) if code(&error) == Some("ExecutionAlreadyExists") => {}
-                Err(error) => return Err(anyhow!("{machine} cannot be started: {}", text(&error))),
-            }
-        }
+        Ok((last, None))
     }
 
     /// Follows an execution to its end, calling `seen` now and then.

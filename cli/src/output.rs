@@ -85,7 +85,7 @@ impl Context {
                 running.ok_or_else(|| Wrong("no local AWS is running: start one with `koza local up`".to_owned()))?;
             return Ok(workspace::config(&running.endpoint, koza_local::OPERATIONS_KEY).await);
         }
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        let mut loader = aws_config::defaults(BehaviorVersion::latest()).retry_config(workspace::patient());
         if let Some(profile) = &self.global.profile {
             loader = loader.profile_name(profile);
         }

@@ -2,6 +2,7 @@
 //! `template.yaml` by the same `sam deploy` that deploys it on AWS.
 
 use anyhow::{Context, bail};
+use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudformation::types::Capability;
 use koza_local::{MANAGEMENT_KEY, OPERATIONS, OPERATIONS_KEY, REGION};
@@ -174,7 +175,7 @@ fn parameters(running: &koza_local::Running) -> Vec<String> {
         ("IdentityStoreId", &running.identity_store),
         ("SeatEmailPattern", "aws+{seat}@example.com"),
         ("Architecture", architecture),
-        ("ClockSpeed", &format!("{SPEED}")),
+        ("ClockSpeed", &format!("{}", running.speed)),
     ]
     .iter()
     .map(|(key, value)| format!("{key}={value}"))
@@ -197,11 +198,17 @@ pub async fn config(endpoint: &str, key: &str) -> SdkConfig {
     with_credentials(endpoint, aws_credential_types::Credentials::from_keys(key, "local", None)).await
 }
 
+/// A person waits rather than starts anew: a throttle or a broken connection is tried again more often than the SDK would.
+pub fn patient() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(8)
+}
+
 /// A configuration for credentials that the local AWS gave.
 pub async fn with_credentials(endpoint: &str, credentials: aws_credential_types::Credentials) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .endpoint_url(endpoint)
         .region(Region::new(REGION))
+        .retry_config(patient())
         .credentials_provider(credentials)
         .load()
         .await
@@ -216,8 +223,13 @@ fn is_as_new(copy: &Path, original: &Path) -> bool {
 }
 
 /// Starts the local AWS of a checkout; this program itself is the gateway's process.
-pub async fn up(workspace: &Workspace, port: u16, say: &dyn Fn(&str)) -> anyhow::Result<koza_local::Running> {
-    let options = koza_local::Options { dir: workspace.local(), tools: workspace.tools(), port, speed: SPEED };
+pub async fn up(
+    workspace: &Workspace,
+    port: u16,
+    speed: f64,
+    say: &dyn Fn(&str),
+) -> anyhow::Result<koza_local::Running> {
+    let options = koza_local::Options { dir: workspace.local(), tools: workspace.tools(), port, speed };
     let mut serve = Command::new(std::env::current_exe()?);
     serve.args(["local", "serve", "--dir"]).arg(workspace.local());
     koza_local::up(&options, serve, say).await

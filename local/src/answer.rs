@@ -33,6 +33,28 @@ impl Refusal {
         Self { code: code.to_owned(), message: message.into(), status }
     }
 
+    /// "Too many calls", by the code that the protocol's services use for it.
+    pub fn throttled(protocol: Protocol) -> Self {
+        let (code, status) = match protocol {
+            Protocol::Ec2 => ("RequestLimitExceeded", 503),
+            Protocol::RestXml => ("SlowDown", 503),
+            Protocol::Query => ("Throttling", 400),
+            Protocol::Json => ("ThrottlingException", 400),
+            Protocol::RestJson => ("TooManyRequestsException", 429),
+        };
+        Self { status, ..Self::new(code, "Rate exceeded") }
+    }
+
+    /// "Our fault, try again".
+    pub fn internal(protocol: Protocol) -> Self {
+        let code = match protocol {
+            Protocol::Ec2 | Protocol::RestXml => "InternalError",
+            Protocol::Query => "InternalFailure",
+            Protocol::Json | Protocol::RestJson => "InternalServerException",
+        };
+        Self { status: 500, ..Self::new(code, "An internal error occurred") }
+    }
+
     /// The answer in the service's shape.
     pub fn into_response(self, protocol: Protocol) -> Response<Body> {
         let (code, message) = (xml(&self.code), xml(&self.message));

@@ -34,6 +34,8 @@ pub struct Running {
     pub moto: String,
     /// ministack's `host:port`; reached only through the gateway.
     pub ministack: String,
+    /// How much faster than AWS's its clock runs.
+    pub speed: f64,
     /// ARN of the Identity Center instance.
     pub identity_center: String,
     /// Id of its identity store.
@@ -144,6 +146,7 @@ pub async fn up(options: &Options, serve: Command, progress: impl Fn(&str)) -> a
         endpoint: endpoint.clone(),
         moto,
         ministack,
+        speed: options.speed,
         identity_center: String::new(),
         identity_store: String::new(),
         bystander: String::new(),

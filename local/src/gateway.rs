@@ -4,11 +4,13 @@ use crate::accounts::Accounts;
 use crate::answer::{Refusal, json_answer};
 use crate::caller::Caller;
 use crate::costs::Costs;
+use crate::faults::{Fault, Faults, Trouble};
 use crate::guardrails::Guardrails;
 use crate::identity_center::IdentityCenter;
 use crate::ledger::{Call, Ledger};
 use crate::notebooks::Notebooks;
 use crate::operation::{self, Operation, Protocol, header};
+use crate::quotas::Quotas;
 use crate::rules::{Place, Rules};
 use crate::upstream::Upstream;
 use crate::{MANAGEMENT, OPERATIONS};
@@ -21,7 +23,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Services whose calls have no Region of their own.
 const GLOBAL: [&str; 6] = ["iam", "cloudfront", "organizations", "route53", "sts", "ce"];
@@ -36,6 +38,8 @@ pub struct Gateway {
     notebooks: Notebooks,
     costs: Costs,
     rules: Rules,
+    quotas: Quotas,
+    faults: Faults,
     ledger: Ledger,
 }
 
@@ -48,8 +52,8 @@ struct Signed {
 
 impl Gateway {
     /// A gateway before these emulators.
-    pub fn new(upstream: Upstream) -> Self {
-        Self {
+    pub fn new(upstream: Upstream, speed: f64) -> anyhow::Result<Self> {
+        Ok(Self {
             upstream,
             accounts: Accounts::default(),
             guardrails: Guardrails::default(),
@@ -57,8 +61,10 @@ impl Gateway {
             notebooks: Notebooks::default(),
             costs: Costs::default(),
             rules: Rules::default(),
+            quotas: Quotas::read(speed)?,
+            faults: Faults::default(),
             ledger: Ledger::default(),
-        }
+        })
     }
 
     /// The HTTP service.
@@ -66,9 +72,39 @@ impl Gateway {
         Router::new().fallback(handle).with_state(Arc::new(self))
     }
 
+    /// The call's answer, with the trouble that was ordered for it.
+    async fn answer(
+        &self,
+        parts: &Parts,
+        body: Bytes,
+        signed: &Signed,
+        fault: Option<&Fault>,
+    ) -> Result<Response<Body>, Refusal> {
+        let Some(fault) = fault else { return self.call(parts, body, signed).await };
+        match fault.trouble {
+            Trouble::Throttle => return Err(Refusal::throttled(signed.operation.protocol)),
+            Trouble::Error => return Err(Refusal::internal(signed.operation.protocol)),
+            Trouble::Reset => return Ok(broken("Reset")),
+            Trouble::Slow => tokio::time::sleep(Duration::from_millis(fault.milliseconds)).await,
+            Trouble::LostAnswer => {}
+        }
+        let answer = self.call(parts, body, signed).await;
+        if fault.trouble == Trouble::LostAnswer {
+            // The emulator has done it when its whole answer is read.
+            if let Ok(answer) = answer {
+                let _ = answer.into_body().collect().await;
+            }
+            return Ok(broken("LostAnswer"));
+        }
+        answer
+    }
+
     /// A call on its way: every step may answer it.
     async fn call(&self, parts: &Parts, body: Bytes, signed: &Signed) -> Result<Response<Body>, Refusal> {
         let Signed { caller, region, operation } = signed;
+        if let Some(refusal) = self.quotas.objection(Place { account: &caller.account, region }, operation) {
+            return Err(refusal);
+        }
         if operation.service == "sts" {
             return self.accounts.sts(&self.upstream, caller, operation, &body).await;
         }
@@ -85,6 +121,12 @@ impl Gateway {
         if on_moto {
             if let Some(answer) = self.notebooks.lacking(place, operation) {
                 return Ok(answer);
+            }
+            let asked = || serde_json::from_slice::<Value>(&body).unwrap_or_default();
+            if operation.name.starts_with("Create")
+                && let Some(answer) = crate::duplicates::answer(&self.upstream, operation, &asked()).await
+            {
+                return answer;
             }
             if let Some(refusal) = self.rules.objection(&self.upstream, place, operation, &body).await {
                 return Err(refusal);
@@ -268,6 +310,13 @@ impl Gateway {
                 self.costs.set(asked().as_object().cloned().unwrap_or_default());
                 json_answer(&json!({}))
             }
+            "/_koza/faults" => match serde_json::from_slice::<Vec<Fault>>(body) {
+                Ok(faults) => {
+                    self.faults.set(faults);
+                    json_answer(&json!({}))
+                }
+                Err(error) => Refusal::new("ValidationException", error.to_string()).into_response(Protocol::Json),
+            },
             "/_koza/identity-center" => match crate::identity_center::instance(&self.upstream).await {
                 Ok((arn, store)) => json_answer(&json!({"instance": arn, "store": store})),
                 Err(error) => Refusal::new("ServiceUnavailable", error).into_response(Protocol::Json),
@@ -332,17 +381,13 @@ async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
         Err(refusal) => return refusal.into_response(Protocol::Query),
     };
     let protocol = signed.operation.protocol;
-    let (answer, error) = match gateway.call(&parts, body, &signed).await {
+    let fault = gateway.faults.strike(&signed.caller.account, &signed.operation);
+    let (answer, error) = match gateway.answer(&parts, body, &signed, fault.as_ref()).await {
         Err(refusal) => {
             let code = refusal.code.clone();
             (refusal.into_response(protocol), Some(code))
         }
-        Ok(answer) if answer.status().is_client_error() || answer.status().is_server_error() => {
-            let code = answer.headers().get("x-amzn-errortype").and_then(|v| v.to_str().ok()).map(str::to_owned);
-            let status = answer.status().to_string();
-            (answer, Some(code.unwrap_or(status)))
-        }
-        Ok(answer) => (answer, None),
+        Ok(answer) => with_code(answer).await,
     };
     let Signed { caller, region, operation } = signed;
     gateway.ledger.write(Call {
@@ -357,6 +402,40 @@ async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
         milliseconds: began.elapsed().as_secs_f64() * 1_000.0,
     });
     answer
+}
+
+/// An answer that breaks off: the client sees the connection end.
+fn broken(why: &'static str) -> Response<Body> {
+    let nothing = futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("broken on demand")) });
+    let mut response = Response::new(Body::from_stream(nothing));
+    response.headers_mut().insert("content-length", HeaderValue::from_static("1000"));
+    response.headers_mut().insert("x-koza-trouble", HeaderValue::from_static(why));
+    response
+}
+
+fn own_header(answer: &Response<Body>, name: &str) -> Option<String> {
+    answer.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned)
+}
+
+/// An answer and AWS's error code in it, which each protocol has elsewhere.
+async fn with_code(answer: Response<Body>) -> (Response<Body>, Option<String>) {
+    if let Some(trouble) = own_header(&answer, "x-koza-trouble") {
+        return (answer, Some(trouble));
+    }
+    if !answer.status().is_client_error() && !answer.status().is_server_error() {
+        return (answer, None);
+    }
+    let code = own_header(&answer, "x-amzn-errortype");
+    let (parts, body) = answer.into_parts();
+    let body = read(body).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&body);
+    let json = serde_json::from_str::<Value>(&text).ok();
+    let code = code
+        .or_else(|| json.and_then(|j| Some(j["__type"].as_str().or(j["code"].as_str())?.to_owned())))
+        .or_else(|| crate::answer::element(&text, "Code").map(str::to_owned))
+        .unwrap_or_else(|| parts.status.to_string());
+    let plain = code.rsplit('#').next().unwrap_or(&code).split(':').next().unwrap_or(&code).to_owned();
+    (Response::from_parts(parts, Body::from(body)), Some(plain))
 }
 
 async fn read(body: Body) -> Result<Bytes, Refusal> {

@@ -9,7 +9,9 @@ mod answer;
 mod bystander;
 mod caller;
 mod costs;
+mod duplicates;
 mod emulators;
+mod faults;
 mod gateway;
 mod guardrails;
 mod http;
@@ -18,11 +20,13 @@ mod ledger;
 mod notebooks;
 mod object_lock;
 mod operation;
+mod quotas;
 mod rules;
 mod tools;
 mod upstream;
 
 pub use emulators::{Options, Process, Running, down, status, up};
+pub use faults::{Fault, Trouble};
 pub use ledger::Call;
 pub use tools::{Tools, tools};
 
@@ -47,7 +51,8 @@ pub async fn serve(dir: &Path) -> anyhow::Result<()> {
     let running: Running = serde_json::from_slice(&running)?;
     let address = running.endpoint.trim_start_matches("http://");
     let listener = tokio::net::TcpListener::bind(address).await.with_context(|| format!("{address} is taken"))?;
-    let gateway = gateway::Gateway::new(upstream::Upstream::new(running.moto, running.ministack));
+    let upstream = upstream::Upstream::new(running.moto, running.ministack);
+    let gateway = gateway::Gateway::new(upstream, running.speed)?;
     axum::serve(listener, gateway.router()).await?;
     Ok(())
 }
@@ -63,6 +68,11 @@ pub async fn sign_in(endpoint: &str, user: &str) -> anyhow::Result<String> {
 /// Sets what Cost Explorer knows: account to day to USD.
 pub async fn set_costs(endpoint: &str, costs: &Value) -> anyhow::Result<()> {
     http::post(endpoint, "/_koza/costs", costs).await.map(drop)
+}
+
+/// Makes trouble from now on; an empty list ends it.
+pub async fn set_faults(endpoint: &str, faults: &[Fault]) -> anyhow::Result<()> {
+    http::post(endpoint, "/_koza/faults", &serde_json::to_value(faults)?).await.map(drop)
 }
 
 /// Every call so far, oldest first.

@@ -16,8 +16,6 @@ pub trait Records: Send + Sync {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, Fault>;
     /// Writes or overwrites (older versions stay in the bucket).
     async fn put(&self, key: &str, body: Vec<u8>) -> Result<(), Fault>;
-    /// Writes only if nothing is there yet; `false` if something was.
-    async fn put_new(&self, key: &str, body: Vec<u8>) -> Result<bool, Fault>;
     /// All keys that begin with `prefix`, every page.
     async fn keys(&self, prefix: &str) -> Result<Vec<String>, Fault>;
 }
@@ -42,15 +40,6 @@ pub async fn read_written<T: DeserializeOwned>(records: &(impl Records + ?Sized)
 /// Writes one JSON document.
 pub async fn write<T: Serialize + Sync>(records: &(impl Records + ?Sized), key: &str, value: &T) -> Result<(), Fault> {
     records.put(key, to_json(value)?).await
-}
-
-/// Writes one JSON document if there is none; `false` if there was.
-pub async fn write_new<T: Serialize + Sync>(
-    records: &(impl Records + ?Sized),
-    key: &str,
-    value: &T,
-) -> Result<bool, Fault> {
-    records.put_new(key, to_json(value)?).await
 }
 
 /// The seats that a fan-out works on.
@@ -188,15 +177,6 @@ impl Records for MemoryRecords {
     async fn put(&self, key: &str, body: Vec<u8>) -> Result<(), Fault> {
         self.with(|o| o.insert(key.to_owned(), body));
         Ok(())
-    }
-    async fn put_new(&self, key: &str, body: Vec<u8>) -> Result<bool, Fault> {
-        Ok(self.with(|o| match o.contains_key(key) {
-            true => false,
-            false => {
-                o.insert(key.to_owned(), body);
-                true
-            }
-        }))
     }
     async fn keys(&self, prefix: &str) -> Result<Vec<String>, Fault> {
         Ok(self.with(|o| o.keys().filter(|k| k.starts_with(prefix)).cloned().collect()))

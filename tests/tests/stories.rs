@@ -2,7 +2,7 @@
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use koza_local::{Call, MANAGEMENT_KEY, OPERATIONS_KEY, REGION};
+use koza_local::{Call, Fault, MANAGEMENT_KEY, OPERATIONS_KEY, REGION};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -308,6 +308,46 @@ async fn the_same_seats_serve_one_course_after_another() {
     let count = |operation: &str| calls.iter().filter(|c| c.operation == operation).count();
     assert_eq!((count("CreateAccount"), count("CreateAccountAssignment"), count("CreateGroup")), (0, 0, 0));
     assert_eq!(count("CreateGroupMembership"), 4, "enrolment only");
+}
+
+/// One call in ten is throttled, one in fifty fails, the answer of one in a hundred gets lost; and all ends as on a calm day.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_ends_as_a_calm_day_does() {
+    let _one = ONE.lock().await;
+    let story = Story::begin("storm");
+    let up = story.koza(&["local", "up"]);
+    assert_eq!(up.code, 0, "{}", up.told);
+    let endpoint = up.json["endpoint"].as_str().expect("an endpoint").to_owned();
+    let storm: Vec<Fault> =
+        ["organizations", "sso", "identitystore", "iam", "sts", "s3", "cloudformation", "ec2", "lambda"]
+            .iter()
+            .flat_map(|service| {
+                [("throttle", 0.1), ("error", 0.02), ("lostAnswer", 0.01)].map(|(trouble, rate)| {
+                    let rule = json!({"service": service, "trouble": trouble, "rate": rate, "seed": 1_425});
+                    serde_json::from_value(rule).expect("a rule")
+                })
+            })
+            .collect();
+    koza_local::set_faults(&endpoint, &storm).await.expect("a storm");
+
+    let filled = story.local(&["pool", "fill", "--seats", "5"]);
+    assert_eq!(filled.code, 0, "{}", filled.told);
+    story.file("course/course.yaml", &course("storm-2026"));
+    story.file("course/roster.csv", &roster(4));
+    let opened = story.local(&["course", "open", &story.folder("course")]);
+    assert_eq!((opened.code, &opened.json["proved"]), (0, &json!(4)), "{}", opened.told);
+    let closed = story.local(&["course", "close", "storm-2026"]);
+    assert_eq!((closed.code, &closed.json["clean"]), (0, &json!(4)), "{}", closed.told);
+
+    koza_local::set_faults(&endpoint, &[]).await.expect("calm");
+    let pool = story.local(&["pool", "status"]);
+    assert_eq!(pool.json["states"], json!({"Available": 5}), "{}", pool.told);
+    let calls = koza_local::calls(&endpoint).await.expect("the ledger");
+    let lost = calls.iter().filter(|c| c.error.as_deref() == Some("LostAnswer")).count();
+    let throttled = calls.iter().filter(|c| c.error.as_deref().is_some_and(|e| e.contains("Thrott"))).count();
+    assert!(lost > 3 && throttled > 30, "there was a storm: {lost} lost, {throttled} throttled");
+    let done = |operation: &str| calls.iter().filter(|c| c.operation == operation && c.error.is_none()).count();
+    assert!(done("CreateGroup") <= 5 && done("CreateUser") <= 4, "nobody and nothing was made twice");
 }
 
 /// All complaints at once, each with file, line and what to do, and exit code 2.

@@ -2,9 +2,9 @@
 
 use crate::output::{Context, Need, Wrong};
 use crate::workspace::{self, Workspace};
-use koza_local::Running;
+use koza_local::{Fault, Running};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The local AWS
 #[derive(Debug, clap::Subcommand)]
@@ -14,6 +14,12 @@ pub enum Local {
         /// Port of the endpoint on 127.0.0.1; any free one without this
         #[arg(long, default_value_t = 0)]
         port: u16,
+        /// How much faster than AWS's its clock runs: waits, quotas, everything that takes time there
+        #[arg(long, default_value_t = workspace::SPEED, value_parser = speed)]
+        speed: f64,
+        /// Trouble to make from the start: a JSON list of rules (docs/local-aws.md)
+        #[arg(long)]
+        faults: Option<PathBuf>,
         /// Only the emulators and their gateway: nothing is built or deployed
         #[arg(long)]
         bare: bool,
@@ -43,13 +49,18 @@ impl Local {
         let workspace = Workspace::find()?;
         let say = |line: &str| eprintln!("  {line}");
         match self {
-            Local::Up { port, bare } => {
+            Local::Up { port, speed, faults, bare } => {
+                let faults = faults.map(|path| read_faults(&path)).transpose()?;
                 if !bare {
                     workspace.build_functions(&say)?;
                 }
-                let running = workspace::up(&workspace, port, &say).await?;
+                let running = workspace::up(&workspace, port, speed, &say).await?;
                 if !bare {
                     workspace.deploy(&running, &say).await?;
+                }
+                if let Some(faults) = faults {
+                    koza_local::set_faults(&running.endpoint, &faults).await?;
+                    say(&format!("{} rules of trouble are in force", faults.len()));
                 }
                 tell(context, &running);
             }
@@ -87,17 +98,30 @@ impl Local {
     }
 }
 
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(speed) if (1.0..=1_000.0).contains(&speed) => Ok(speed),
+        _ => Err("give a number from 1 to 1000".to_owned()),
+    }
+}
+
+fn read_faults(path: &Path) -> anyhow::Result<Vec<Fault>> {
+    let wrong = |e: &dyn std::fmt::Display| Wrong(format!("{}: {e}", path.display()));
+    let bytes = std::fs::read(path).map_err(|e| wrong(&e))?;
+    Ok(serde_json::from_slice(&bytes).map_err(|e| wrong(&e))?)
+}
+
 fn tell(context: &Context, running: &Running) {
     let environment = workspace::environment(&running.endpoint);
     let exports: Vec<String> = environment.iter().map(|(name, value)| format!("export {name}={value}")).collect();
     let variables: serde_json::Map<_, _> = environment.iter().map(|(n, v)| ((*n).to_owned(), json!(v))).collect();
     context.print(
-        &json!({"running": true, "endpoint": running.endpoint, "environment": variables, "speed": workspace::SPEED}),
+        &json!({"running": true, "endpoint": running.endpoint, "environment": variables, "speed": running.speed}),
         format!(
             "The local AWS listens on {}; its clock runs {} times as fast as AWS's.\n\
              `koza --local ...` uses it. To point any AWS client at it, as the operations account:\n\n{}",
             running.endpoint,
-            workspace::SPEED,
+            running.speed,
             exports.join("\n")
         ),
     );

@@ -7,7 +7,7 @@ use super::{Args, leftovers, roster};
 use crate::client::{Koza, Machine};
 use crate::output::{self, Counted};
 use crate::report::Proof;
-use crate::workspace::{self, SPEED, Workspace};
+use crate::workspace::{self, Workspace};
 use anyhow::Context;
 use aws_config::SdkConfig;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
@@ -38,6 +38,7 @@ pub struct Story {
 /// The numbers of `result.json`.
 #[derive(Clone, Debug, Default)]
 struct Counts {
+    speed: f64,
     seats: u64,
     proved: usize,
     frozen: usize,
@@ -80,7 +81,7 @@ pub async fn tell(workspace: &Workspace, running: &Running, args: &Args) -> anyh
     let operations = workspace::config(&endpoint, koza_local::OPERATIONS_KEY).await;
     let koza = Koza::connect(&operations, "koza").await?;
     let mut tale = Tale::begin();
-    let mut counts = Counts::default();
+    let mut counts = Counts { speed: running.speed, ..Counts::default() };
 
     tale.chapter("1 Fill: accounts become seats");
     let seats = args.learners + 2;
@@ -183,7 +184,7 @@ async fn run(
     let counted = counted.map(|(prefix, noun)| Counted { prefix, total: counts.seats, noun });
     let answer = output::follow(koza, &execution, counted.as_ref(), true).await?;
     let seconds = began.elapsed().as_secs_f64();
-    counts.aws_seconds += seconds * SPEED;
+    counts.aws_seconds += seconds * counts.speed;
     tale.say(format!("{machine} took {seconds:.1} s"));
     Ok(answer)
 }
@@ -508,7 +509,11 @@ impl Story {
             ("leftovers elsewhere", counts.leftovers.to_string(), "counted with boto3".to_owned()),
             ("deletions outside the pool", counts.outside_deletes.to_string(), String::new()),
             ("calls to AWS", counts.calls.to_string(), String::new()),
-            ("AWS time of the machines", format!("{:.0} s", counts.aws_seconds), format!("at {SPEED} times its speed")),
+            (
+                "AWS time of the machines",
+                format!("{:.0} s", counts.aws_seconds),
+                format!("at {} times its speed", counts.speed),
+            ),
             ("wall time", format!("{:.0} s", wall.as_secs_f64()), String::new()),
         ];
         let mut table = Table::new();

@@ -6,9 +6,11 @@ use aws_config::SdkConfig;
 use aws_sdk_ssoadmin::types::{
     CustomerManagedPolicyReference, OperationStatusFilter, PrincipalType, StatusValues, TargetType,
 };
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use identity_center::Center;
 use jiff::Timestamp;
-use runtime::{Settings, fault};
+use runtime::{Settings, code, fault};
 use shared::{AccountId, Fault};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,20 +74,21 @@ impl IdentityCenter for AwsIdentityCenter {
     }
 
     async fn create_permission_set(&self, name: &str) -> Result<String, Fault> {
-        let made = self
+        let call = self
             .center
             .admin
             .create_permission_set()
             .instance_arn(&self.center.instance)
             .name(name)
             .description("Learners of Koza: what they may do is in policies of their account")
-            .session_duration(SESSION)
-            .send()
-            .await
-            .map_err(|e| fault(format!("making permission set {name}"), e))?;
-        made.permission_set
-            .and_then(|s| s.permission_set_arn)
-            .ok_or_else(|| Fault::broken("CreatePermissionSet answered without an ARN"))
+            .session_duration(SESSION);
+        let arn = match call.send().await {
+            Ok(made) => made.permission_set.and_then(|s| s.permission_set_arn),
+            // A first answer that got lost: it is there.
+            Err(e) if exists(&e) => self.center.permission_set(name).await?,
+            Err(e) => return Err(fault(format!("making permission set {name}"), e)),
+        };
+        arn.ok_or_else(|| Fault::broken(format!("permission set {name} has no ARN")))
     }
 
     async fn references(&self, set: &str) -> Result<BTreeSet<String>, Fault> {
@@ -111,16 +114,18 @@ impl IdentityCenter for AwsIdentityCenter {
             .path(path)
             .build()
             .map_err(|e| Fault::because(Fault::Broken, "a policy reference", e))?;
-        self.center
+        let call = self
+            .center
             .admin
             .attach_customer_managed_policy_reference_to_permission_set()
             .instance_arn(&self.center.instance)
             .permission_set_arn(set)
-            .customer_managed_policy_reference(reference)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|e| fault(format!("referring to policy {policy}"), e))
+            .customer_managed_policy_reference(reference);
+        match call.send().await {
+            Ok(_) => Ok(()),
+            Err(e) if exists(&e) => Ok(()),
+            Err(e) => Err(fault(format!("referring to policy {policy}"), e)),
+        }
     }
 
     async fn groups(&self) -> Result<BTreeMap<String, String>, Fault> {
@@ -128,17 +133,22 @@ impl IdentityCenter for AwsIdentityCenter {
     }
 
     async fn create_group(&self, name: &str) -> Result<String, Fault> {
-        let made = self
+        let call = self
             .center
             .store
             .create_group()
             .identity_store_id(&self.center.identity_store)
             .display_name(name)
-            .description("A seat of Koza")
-            .send()
-            .await
-            .map_err(|e| fault(format!("making group {name}"), e))?;
-        Ok(made.group_id)
+            .description("A seat of Koza");
+        match call.send().await {
+            Ok(made) => Ok(made.group_id),
+            // A first answer that got lost: it is there.
+            Err(e) if exists(&e) => {
+                let id = self.center.groups().await?.remove(name);
+                id.ok_or_else(|| Fault::conflict(format!("group {name} is there, but not listed yet")))
+            }
+            Err(e) => Err(fault(format!("making group {name}"), e)),
+        }
     }
 
     async fn provisioned(&self, set: &str) -> Result<BTreeSet<AccountId>, Fault> {
@@ -165,7 +175,8 @@ impl IdentityCenter for AwsIdentityCenter {
     }
 
     async fn assign(&self, set: &str, account: &AccountId, group: &str) -> Result<(), Fault> {
-        self.center
+        let call = self
+            .center
             .admin
             .create_account_assignment()
             .instance_arn(&self.center.instance)
@@ -173,10 +184,17 @@ impl IdentityCenter for AwsIdentityCenter {
             .target_type(TargetType::AwsAccount)
             .target_id(account.as_str())
             .principal_type(PrincipalType::Group)
-            .principal_id(group)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|e| fault(format!("assigning account {account}"), e))
+            .principal_id(group);
+        match call.send().await {
+            Ok(_) => Ok(()),
+            // It is being made already; the next call sees how it ends.
+            Err(e) if exists(&e) => Ok(()),
+            Err(e) => Err(fault(format!("assigning account {account}"), e)),
+        }
     }
+}
+
+/// Identity Center's word for "it is there already", and for "somebody else is at it".
+fn exists<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    code(error) == Some("ConflictException")
 }

@@ -50,7 +50,7 @@ impl Directory for AwsDirectory {
             .build();
         let display = format!("{} {}", learner.given_name, learner.family_name);
         let email = Email::builder().value(&learner.email).primary(true).build();
-        let made = self
+        let call = self
             .center
             .store
             .create_user()
@@ -58,11 +58,16 @@ impl Directory for AwsDirectory {
             .user_name(learner.user_name())
             .display_name(display.trim())
             .name(name)
-            .emails(email)
-            .send()
-            .await
-            .map_err(|e| fault(format!("making user {}", learner.user_name()), e))?;
-        Ok(made.user_id)
+            .emails(email);
+        match call.send().await {
+            Ok(made) => Ok(made.user_id),
+            // A first answer that got lost: the user is there.
+            Err(error) if code(&error) == Some("ConflictException") => {
+                let id = self.users().await?.remove(learner.user_name());
+                id.ok_or_else(|| fault(format!("making user {}", learner.user_name()), error))
+            }
+            Err(error) => Err(fault(format!("making user {}", learner.user_name()), error)),
+        }
     }
 
     async fn delete_user(&self, user: &str) -> Result<(), Fault> {
@@ -98,16 +103,19 @@ impl Directory for AwsDirectory {
     }
 
     async fn join(&self, group: &str, user: &str) -> Result<(), Fault> {
-        self.center
+        let call = self
+            .center
             .store
             .create_group_membership()
             .identity_store_id(&self.center.identity_store)
             .group_id(group)
-            .member_id(MemberId::UserId(user.to_owned()))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|e| fault(format!("putting user {user} into group {group}"), e))
+            .member_id(MemberId::UserId(user.to_owned()));
+        match call.send().await {
+            Ok(_) => Ok(()),
+            // A first answer that got lost. Who is in the group is read again when access is proved.
+            Err(error) if code(&error) == Some("ConflictException") => Ok(()),
+            Err(error) => Err(fault(format!("putting user {user} into group {group}"), error)),
+        }
     }
 
     async fn leave(&self, membership: &str) -> Result<(), Fault> {

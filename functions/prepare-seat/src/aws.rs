@@ -31,8 +31,14 @@ impl SeatIam for AwsIam {
     }
 
     async fn set_alias(&self, alias: &str) -> Result<(), Fault> {
-        let call = self.client.create_account_alias().account_alias(alias).send().await;
-        call.map(drop).map_err(|e| fault(format!("setting the alias {alias}"), e))
+        match self.client.create_account_alias().account_alias(alias).send().await {
+            Ok(_) => Ok(()),
+            // A first answer that got lost; or somebody else's in another organization.
+            Err(e) if code(&e) == Some("EntityAlreadyExists") && self.alias().await?.as_deref() == Some(alias) => {
+                Ok(())
+            }
+            Err(e) => Err(fault(format!("setting the alias {alias}"), e)),
+        }
     }
 
     async fn role(&self, name: &str) -> Result<Option<SeenRole>, Fault> {
@@ -41,7 +47,12 @@ impl SeatIam for AwsIam {
 
     async fn create_role(&self, name: &str, trust: &Value) -> Result<(), Fault> {
         let call = self.client.create_role().role_name(name).path(PATH).assume_role_policy_document(trust.to_string());
-        call.send().await.map(drop).map_err(|e| fault(format!("making role {name}"), e))
+        match call.send().await {
+            Ok(_) => Ok(()),
+            // A first answer that got lost. That it is as it must be is read again at the end.
+            Err(e) if code(&e) == Some("EntityAlreadyExists") => Ok(()),
+            Err(e) => Err(fault(format!("making role {name}"), e)),
+        }
     }
 
     async fn set_trust(&self, name: &str, trust: &Value) -> Result<(), Fault> {
@@ -89,7 +100,11 @@ impl SeatIam for AwsIam {
 
     async fn create_policy(&self, name: &str, document: &str) -> Result<(), Fault> {
         let call = self.client.create_policy().policy_name(name).path(PATH).policy_document(document);
-        call.send().await.map(drop).map_err(|e| fault(format!("making policy {name}"), e))
+        match call.send().await {
+            Ok(_) => Ok(()),
+            Err(e) if code(&e) == Some("EntityAlreadyExists") => Ok(()),
+            Err(e) => Err(fault(format!("making policy {name}"), e)),
+        }
     }
 
     async fn rewrite_policy(&self, arn: &str, document: &str) -> Result<(), Fault> {

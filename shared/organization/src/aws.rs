@@ -156,6 +156,16 @@ impl OrganizationsWriter {
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: client(config) }
     }
+
+    fn reader(&self) -> OrganizationsReader {
+        OrganizationsReader { client: self.client.clone() }
+    }
+
+    async fn parent(&self, child: &str) -> Result<Option<String>, Fault> {
+        let call = self.client.list_parents().child_id(child);
+        let answer = call.send().await.map_err(|e| fault(format!("asking where {child} is"), e))?;
+        Ok(answer.parents().first().and_then(|p| p.id.clone()))
+    }
 }
 
 #[async_trait]
@@ -210,7 +220,15 @@ impl SeatMover for OrganizationsWriter {
             .await;
         match answer {
             Ok(_) => Ok(()),
-            Err(e) if matches!(code(&e), Some("SourceParentNotFoundException" | "AccountNotFoundException")) => {
+            // Our own call may have been the one that moved it: its answer can get lost.
+            Err(e) if code(&e) == Some("SourceParentNotFoundException") => {
+                match self.parent(account.as_str()).await?.as_deref() {
+                    Some(parent) if parent == to => Ok(()),
+                    _ => Err(Fault::conflict(format!("account {account} is no longer in {from}"))),
+                }
+            }
+            Err(e) if code(&e) == Some("DuplicateAccountException") => Ok(()),
+            Err(e) if code(&e) == Some("AccountNotFoundException") => {
                 Err(Fault::conflict(format!("account {account} is no longer in {from}")))
             }
             Err(e) => Err(fault(format!("moving account {account}"), e)),
@@ -233,15 +251,16 @@ impl Guardrails for OrganizationsWriter {
     }
 
     async fn create_unit(&self, parent: &str, name: &str) -> Result<Unit, Fault> {
-        let answer = self
-            .client
-            .create_organizational_unit()
-            .parent_id(parent)
-            .name(name)
-            .send()
-            .await
-            .map_err(|e| fault(format!("making the organizational unit {name}"), e))?;
-        let id = answer.organizational_unit.and_then(|u| u.id);
+        let call = self.client.create_organizational_unit().parent_id(parent).name(name);
+        let id = match call.send().await {
+            Ok(answer) => answer.organizational_unit.and_then(|u| u.id),
+            // A first answer that got lost: it is there.
+            Err(e) if code(&e) == Some("DuplicateOrganizationalUnitException") => {
+                let units = self.reader().units_below(parent).await?;
+                units.into_iter().find(|u| u.name == name).map(|u| u.id)
+            }
+            Err(e) => return Err(fault(format!("making the organizational unit {name}"), e)),
+        };
         Ok(Unit {
             id: id.ok_or_else(|| Fault::broken(format!("organizational unit {name} has no id")))?,
             name: name.to_owned(),
@@ -262,17 +281,22 @@ impl Guardrails for OrganizationsWriter {
     }
 
     async fn create_policy(&self, name: &str, content: &str) -> Result<Policy, Fault> {
-        let answer = self
+        let call = self
             .client
             .create_policy()
             .name(name)
             .description("Koza's. It is kept equal to what Koza generates.")
             .r#type(PolicyType::ServiceControlPolicy)
-            .content(content)
-            .send()
-            .await
-            .map_err(|e| fault(format!("making policy {name}"), e))?;
-        let id = answer.policy.and_then(|p| p.policy_summary).and_then(|s| s.id);
+            .content(content);
+        let id = match call.send().await {
+            Ok(answer) => answer.policy.and_then(|p| p.policy_summary).and_then(|s| s.id),
+            // A first answer that got lost: it is there, with this content.
+            Err(e) if code(&e) == Some("DuplicatePolicyException") => {
+                let policies = self.reader().policies().await?;
+                policies.into_iter().find(|p| p.name == name).map(|p| p.id)
+            }
+            Err(e) => return Err(fault(format!("making policy {name}"), e)),
+        };
         Ok(Policy { id: id.ok_or_else(|| Fault::broken(format!("policy {name} has no id")))?, name: name.to_owned() })
     }
 

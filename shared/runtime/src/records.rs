@@ -51,23 +51,6 @@ impl Records for S3Records {
         Ok(())
     }
 
-    async fn put_new(&self, key: &str, body: Vec<u8>) -> Result<bool, Fault> {
-        let answer = self
-            .client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(key)
-            .if_none_match("*")
-            .body(ByteStream::from(body))
-            .send()
-            .await;
-        match answer {
-            Ok(_) => Ok(true),
-            Err(e) if code(&e) == Some("PreconditionFailed") => Ok(false),
-            Err(e) => Err(fault(format!("writing the record {key}"), e)),
-        }
-    }
-
     async fn keys(&self, prefix: &str) -> Result<Vec<String>, Fault> {
         let mut pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(prefix).into_paginator().send();
         let mut keys = Vec::new();

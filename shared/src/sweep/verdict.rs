@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 pub const EMPTY_LISTINGS: u32 = 2;
 /// Seconds of AWS time between two listings that are to prove something.
 pub const PROOF_WAIT_SECONDS: u32 = 30;
-/// Seconds of AWS time after the first pass; each wait is twice the one before, up to [`LONGEST_WAIT_SECONDS`]. Seven passes
-/// together wait for 13 to 18 minutes: CloudFront takes 5 to 15 to switch a distribution off everywhere.
+/// Seconds of AWS time after the first pass; each wait is twice the one before, up to [`LONGEST_WAIT_SECONDS`]. Before the
+/// seventh pass they add up to 17 minutes: CloudFront takes 5 to 15 to switch a distribution off everywhere.
 pub const PASS_WAIT_SECONDS: u32 = 30;
 /// The longest of these waits.
 pub const LONGEST_WAIT_SECONDS: u32 = 300;

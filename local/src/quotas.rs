@@ -1,0 +1,131 @@
+//! AWS's quotas, from one file of rows with the source of each (`data/quotas.csv`): token buckets, which fill as fast as the
+//! local clock runs.
+
+use crate::answer::Refusal;
+use crate::operation::Operation;
+use crate::rules::Place;
+use anyhow::Context;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use serde::Deserialize;
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// Who shares a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Scope {
+    /// Everybody.
+    Organization,
+    /// Each account.
+    Account,
+    /// Each account in each Region.
+    AccountRegion,
+}
+
+/// One row of the file.
+#[derive(Clone, Debug, Deserialize)]
+struct Row {
+    service: String,
+    /// Names with a space between, or `*`; together they share the bucket.
+    operations: String,
+    scope: Scope,
+    per_second: f64,
+    burst: NonZeroU32,
+    code: String,
+    status: u16,
+    source: String,
+    confidence: String,
+}
+
+type Buckets = HashMap<(usize, String), Arc<DefaultDirectRateLimiter>>;
+
+/// All buckets.
+#[derive(Debug)]
+pub struct Quotas {
+    rows: Vec<Row>,
+    speed: f64,
+    buckets: Mutex<Buckets>,
+}
+
+impl Quotas {
+    /// Reads the rows. `speed`: how much faster than AWS's the clock runs.
+    pub fn read(speed: f64) -> anyhow::Result<Self> {
+        let mut rows = Vec::new();
+        for row in csv::Reader::from_reader(include_str!("../data/quotas.csv").as_bytes()).deserialize() {
+            let row: Row = row.context("data/quotas.csv cannot be read")?;
+            anyhow::ensure!(!row.source.is_empty() && !row.confidence.is_empty(), "{row:?} has no source");
+            rows.push(row);
+        }
+        Ok(Self { rows, speed, buckets: Mutex::default() })
+    }
+
+    /// AWS's answer to one call too many, or `None` if it may go on.
+    pub fn objection(&self, place: Place<'_>, operation: &Operation) -> Option<Refusal> {
+        for (n, row) in self.rows.iter().enumerate() {
+            let named = row.operations == "*" || row.operations.split(' ').any(|name| name == operation.name);
+            if row.service != operation.service || !named {
+                continue;
+            }
+            let key = match row.scope {
+                Scope::Organization => String::new(),
+                Scope::Account => place.account.to_owned(),
+                Scope::AccountRegion => format!("{} {}", place.account, place.region),
+            };
+            if self.bucket(n, key).check().is_err() {
+                return Some(Refusal { status: row.status, ..Refusal::new(&row.code, "Rate exceeded") });
+            }
+        }
+        None
+    }
+
+    fn bucket(&self, row: usize, key: String) -> Arc<DefaultDirectRateLimiter> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(|e| e.into_inner());
+        let bucket = buckets.entry((row, key)).or_insert_with(|| {
+            let row = &self.rows[row];
+            let period = Duration::from_secs_f64(1.0 / (row.per_second * self.speed));
+            let quota = Quota::with_period(period).unwrap_or(Quota::per_second(NonZeroU32::MAX));
+            Arc::new(RateLimiter::direct(quota.allow_burst(row.burst)))
+        });
+        Arc::clone(bucket)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operation::Protocol;
+
+    fn operation(service: &str, name: &str) -> Operation {
+        Operation { service: service.into(), name: name.into(), protocol: Protocol::Json, labels: HashMap::default() }
+    }
+
+    #[test]
+    fn a_bucket_holds_its_burst_and_then_refuses_with_the_services_own_code() {
+        let quotas = Quotas::read(1.0).expect("the rows");
+        let place = |account| Place { account, region: "ap-northeast-1" };
+        let create = operation("organizations", "CreateAccount");
+        let mut answers = (0..4).map(|_| quotas.objection(place("1"), &create));
+        assert!(answers.by_ref().take(3).all(|a| a.is_none()));
+        let refused = answers.next().flatten().expect("one too many");
+        assert_eq!((refused.code.as_str(), refused.status), ("TooManyRequestsException", 400));
+        let delete = operation("apigateway", "DeleteRestApi");
+        assert!(quotas.objection(place("1"), &delete).is_none());
+        assert!(quotas.objection(place("1"), &delete).is_some(), "one account's bucket is empty");
+        assert!(quotas.objection(place("2"), &delete).is_none(), "another's is not");
+        assert!(quotas.objection(place("1"), &operation("s3", "PutObject")).is_none());
+    }
+
+    #[test]
+    fn a_faster_clock_fills_buckets_faster() {
+        let quotas = Quotas::read(1e6).expect("the rows");
+        let create = operation("organizations", "CreateAccount");
+        let place = Place { account: "1", region: "ap-northeast-1" };
+        let taken = (0..50).filter(|_| {
+            std::thread::sleep(Duration::from_micros(50));
+            quotas.objection(place, &create).is_none()
+        });
+        assert_eq!(taken.count(), 50);
+    }
+}
