@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// How much faster than AWS's the clock of the local AWS runs: waits and pacing, not work.
-pub const SPEED: f64 = 20.0;
+pub const SPEED: f64 = 60.0;
 /// Name of the installation's stack.
 const STACK: &str = "koza";
 /// Name of the stack with the management account's roles.

@@ -34,7 +34,8 @@ pub struct Running {
     pub moto: String,
     /// ministack's `host:port`; reached only through the gateway.
     pub ministack: String,
-    /// How much faster than AWS's its clock runs.
+    /// How much faster than AWS's its clock runs. One that an older version left is only ended, so it may lack this.
+    #[serde(default)]
     pub speed: f64,
     /// ARN of the Identity Center instance.
     pub identity_center: String,
@@ -251,8 +252,17 @@ async fn settle(running: &mut Running) -> anyhow::Result<()> {
     let roots = ask("ListRoots", json!({})).await?;
     let root = roots["Roots"][0]["Id"].clone();
     ask("EnablePolicyType", json!({"RootId": root, "PolicyType": "SERVICE_CONTROL_POLICY"})).await?;
-    let made = ask("CreateAccount", json!({"AccountName": "production", "Email": "production@example.com"})).await?;
-    let bystander = made["CreateAccountStatus"]["AccountId"].as_str().context("no bystander")?.to_owned();
+    ask("CreateAccount", json!({"AccountName": "production", "Email": "production@example.com"})).await?;
+    let bystander = loop {
+        let accounts = ask("ListAccounts", json!({})).await?;
+        let all = accounts["Accounts"].as_array().into_iter().flatten();
+        let found = all.filter(|a| a["Name"] == "production").find_map(|a| a["Id"].as_str());
+        match found {
+            Some(id) => break id.to_owned(),
+            None if Instant::now() > until => bail!("the bystander's account was not made in time"),
+            None => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    };
     let center = http::get(&running.endpoint, "/_koza/identity-center").await?;
     let center: serde_json::Value = serde_json::from_str(&center)?;
     let text = |name: &str| center[name].as_str().map(str::to_owned).context("no Identity Center instance");

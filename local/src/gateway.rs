@@ -2,6 +2,7 @@
 
 use crate::accounts::Accounts;
 use crate::answer::{Refusal, json_answer};
+use crate::asynchrony::Asynchrony;
 use crate::caller::Caller;
 use crate::costs::Costs;
 use crate::faults::{Fault, Faults, Trouble};
@@ -39,6 +40,7 @@ pub struct Gateway {
     costs: Costs,
     rules: Rules,
     quotas: Quotas,
+    asynchrony: Asynchrony,
     faults: Faults,
     ledger: Ledger,
 }
@@ -62,6 +64,7 @@ impl Gateway {
             costs: Costs::default(),
             rules: Rules::default(),
             quotas: Quotas::read(speed)?,
+            asynchrony: Asynchrony::new(speed),
             faults: Faults::default(),
             ledger: Ledger::default(),
         })
@@ -106,12 +109,22 @@ impl Gateway {
             return Err(refusal);
         }
         if operation.service == "sts" {
+            let role = operation::field(&body, "RoleArn").unwrap_or_default();
+            if self.asynchrony.is_unborn(role.split(':').nth(4).unwrap_or_default()) {
+                return Err(Refusal::denied(
+                    operation.protocol,
+                    format!("{role} is in an account that is still being made"),
+                ));
+            }
             return self.accounts.sts(&self.upstream, caller, operation, &body).await;
         }
         let account = self.account(caller, operation)?;
         let is_member = caller.account != MANAGEMENT && caller.account != OPERATIONS;
         if is_member {
             self.admit(parts, &body, signed).await?;
+        }
+        if let Some(refusal) = self.asynchrony.objection(operation) {
+            return Err(refusal);
         }
         if let Some(answer) = self.own_answer(operation, &body) {
             return answer;
@@ -146,6 +159,10 @@ impl Gateway {
             return crate::object_lock::retention(&self.upstream, path, &headers).await;
         }
         let answer = self.upstream.send(upstream, &parts.method, path, &headers, body.clone()).await?;
+        let answer = match on_moto && answer.status().is_success() && Asynchrony::concerns(operation) {
+            true => self.as_it_is_now(operation, answer).await?,
+            false => answer,
+        };
         if operation.service == "organizations" && !reads(&operation.name) {
             self.guardrails.forget();
         }
@@ -263,10 +280,22 @@ impl Gateway {
         let asked = || serde_json::from_slice::<Value>(body).unwrap_or_default();
         match operation.service.as_str() {
             "ce" => Some(self.costs.answer(&operation.name, &asked())),
-            "sso" => self.identity_center.lacking(&operation.name, &asked()).map(Ok),
+            "sso" => self.identity_center.lacking(&self.asynchrony, &operation.name, &asked()).map(Ok),
             "account" if operation.name == "ListRegions" => Some(Ok(regions())),
             _ => None,
         }
+    }
+
+    /// An answer without what is not done yet.
+    async fn as_it_is_now(&self, operation: &Operation, answer: Response<Body>) -> Result<Response<Body>, Refusal> {
+        let (mut parts, body) = answer.into_parts();
+        let body = read(body).await?;
+        let text = String::from_utf8_lossy(&body);
+        let Some(seen) = self.asynchrony.seen(operation, &text) else {
+            return Ok(Response::from_parts(parts, Body::from(body)));
+        };
+        parts.headers.remove("content-length");
+        Ok(Response::from_parts(parts, Body::from(seen)))
     }
 
     async fn after_identity_center(

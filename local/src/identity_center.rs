@@ -4,6 +4,7 @@
 
 use crate::accounts::Accounts;
 use crate::answer::{Refusal, json_answer};
+use crate::asynchrony::Asynchrony;
 use crate::upstream::{Question, Upstream};
 use crate::{MANAGEMENT, REGION};
 use axum::body::Body;
@@ -25,6 +26,13 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|e| e.into_inner())
 }
 
+fn status(now: &Asynchrony, request: &Value) -> &'static str {
+    match request["RequestId"].as_str().is_some_and(|id| now.is_being_assigned(id)) {
+        true => "IN_PROGRESS",
+        false => "SUCCEEDED",
+    }
+}
+
 async fn admin(upstream: &Upstream, operation: &str, body: &Value) -> Result<Value, String> {
     let target = format!("SWBExternalService.{operation}");
     upstream.ask_json(MANAGEMENT, REGION, "sso", &target, body).await
@@ -44,7 +52,7 @@ pub async fn instance(upstream: &Upstream) -> Result<(String, String), String> {
 
 impl IdentityCenter {
     /// Answers what moto cannot; `None`: moto does.
-    pub fn lacking(&self, operation: &str, body: &Value) -> Option<Response<Body>> {
+    pub fn lacking(&self, now: &Asynchrony, operation: &str, body: &Value) -> Option<Response<Body>> {
         match operation {
             "ListAccountAssignmentCreationStatus" | "ListAccountAssignmentDeletionStatus" => {
                 let wanted = body["Filter"]["Status"].as_str();
@@ -54,15 +62,19 @@ impl IdentityCenter {
                 };
                 let requests: Vec<Value> = lock(&self.requests)
                     .values()
-                    .filter(|r| r["kind"] == single && wanted.is_none_or(|w| r["Status"] == w))
-                    .map(|r| json!({"Status": r["Status"], "RequestId": r["RequestId"], "CreatedDate": r["CreatedDate"]}))
+                    .filter(|r| r["kind"] == single)
+                    .map(|r| json!({"Status": status(now, r), "RequestId": r["RequestId"], "CreatedDate": r["CreatedDate"]}))
+                    .filter(|r| wanted.is_none_or(|w| r["Status"] == w))
                     .collect();
                 Some(json_answer(&json!({list: requests})))
             }
             // moto names the management account, whatever was assigned.
             "ListAccountsForProvisionedPermissionSet" => {
                 let set = body["PermissionSetArn"].as_str().unwrap_or_default();
-                let accounts = lock(&self.provisioned).get(set).cloned().unwrap_or_default();
+                let mut accounts = lock(&self.provisioned).get(set).cloned().unwrap_or_default();
+                for request in lock(&self.requests).values().filter(|r| status(now, r) == "IN_PROGRESS") {
+                    accounts.remove(request["TargetId"].as_str().unwrap_or_default());
+                }
                 Some(json_answer(&json!({"AccountIds": accounts})))
             }
             "DescribePermissionSetProvisioningStatus" => {
@@ -93,7 +105,6 @@ impl IdentityCenter {
         }];
         let mut request = status.clone();
         request["kind"] = json!(kind);
-        request["Status"] = json!("SUCCEEDED");
         if let Some(id) = status["RequestId"].as_str() {
             lock(&self.requests).insert(id.to_owned(), request);
         }

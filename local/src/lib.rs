@@ -6,6 +6,7 @@
 
 mod accounts;
 mod answer;
+mod asynchrony;
 mod bystander;
 mod caller;
 mod costs;
