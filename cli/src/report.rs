@@ -4,11 +4,12 @@ use crate::client::Koza;
 use crate::commands::costs;
 use askama::Template;
 use serde::Serialize;
-use shared::CourseId;
+use shared::ids::SweepId;
 use shared::money::Usd;
 use shared::plan::{CoursePlan, LearnerRecord};
-use shared::records::{self, Records, key};
+use shared::records::{self, key};
 use shared::sweep::verdict::Judgement;
+use shared::{CourseId, SeatName};
 use std::collections::BTreeMap;
 
 /// Everything that the page says.
@@ -110,7 +111,7 @@ impl Data {
         })?;
         let states: BTreeMap<_, _> = koza.seats().await?.into_iter().collect();
         let reading = costs::last(koza, course).await?;
-        let sweep = last_sweep(koza, course).await?;
+        let sweeps = records::sweeps(koza.records(), course).await?;
         let mut data = Data {
             course: course.to_string(),
             title: plan.title.clone(),
@@ -122,7 +123,10 @@ impl Data {
             proved: 0,
             clean: 0,
             held: 0,
-            sweep: sweep.clone().unwrap_or_default(),
+            sweep: match sweeps {
+                0 => String::new(),
+                last => SweepId::of(course, last).to_string(),
+            },
             seats: Vec::new(),
             chapters: Vec::new(),
             calls: Vec::new(),
@@ -133,10 +137,7 @@ impl Data {
             let seat = &place.seat;
             let learner: LearnerRecord =
                 records::read(koza.records(), &key::learner(course, &seat.seat)).await?.unwrap_or_default();
-            let judgement: Option<Judgement> = match &sweep {
-                Some(sweep) => records::read(koza.records(), &key::verdict(&sweep.as_str().into(), &seat.seat)).await?,
-                None => None,
-            };
+            let judgement = newest_verdict(koza, course, sweeps, &seat.seat).await?;
             let cost = reading.as_ref().and_then(|r| r.seats.iter().find(|s| &s.seat == seat)).map(|s| s.usd);
             let percent = match cost.flatten() {
                 Some(usd) => usd.as_cents() * 100 / plan.seat_budget_usd.as_cents().max(1),
@@ -191,14 +192,18 @@ impl Data {
     }
 }
 
-async fn last_sweep(koza: &Koza, course: &CourseId) -> anyhow::Result<Option<String>> {
-    let mut last = None;
-    for attempt in 1.. {
-        let sweep = format!("{course}.{attempt}");
-        if koza.records().get(&key::sweep_seats(&sweep.as_str().into())).await?.is_none() {
-            break;
+/// What a seat's last sweep proved: a second attempt to close sweeps only the seats that the first left in the course.
+async fn newest_verdict(
+    koza: &Koza,
+    course: &CourseId,
+    sweeps: u32,
+    seat: &SeatName,
+) -> anyhow::Result<Option<Judgement>> {
+    for attempt in (1..=sweeps).rev() {
+        let key = key::verdict(&SweepId::of(course, attempt), seat);
+        if let Some(judgement) = records::read(koza.records(), &key).await? {
+            return Ok(Some(judgement));
         }
-        last = Some(sweep);
     }
-    Ok(last)
+    Ok(None)
 }

@@ -148,7 +148,7 @@ impl Asynchrony {
             let account = answer["CreateAccountStatus"]["AccountId"].as_str()?.to_owned();
             self.begin(Kind::Account, &account);
         }
-        if let Some(accounts) = answer["Accounts"].as_array_mut() {
+        if let Some(accounts) = answer.get_mut("Accounts").and_then(Value::as_array_mut) {
             accounts.retain(|a| !a["Id"].as_str().is_some_and(|id| self.is_unborn(id)));
         }
         let hide = |status: &mut Value| {
@@ -160,10 +160,10 @@ impl Asynchrony {
                 }
             }
         };
-        if answer["CreateAccountStatus"].is_object() {
-            hide(&mut answer["CreateAccountStatus"]);
+        if let Some(status) = answer.get_mut("CreateAccountStatus") {
+            hide(status);
         }
-        answer["CreateAccountStatuses"].as_array_mut().into_iter().flatten().for_each(hide);
+        answer.get_mut("CreateAccountStatuses").and_then(Value::as_array_mut).into_iter().flatten().for_each(hide);
         Some(answer.to_string())
     }
 

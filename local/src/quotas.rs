@@ -22,13 +22,15 @@ enum Scope {
     Account,
     /// Each account in each Region.
     AccountRegion,
+    /// Each operation by itself, in each account and Region.
+    AccountRegionOperation,
 }
 
 /// One row of the file.
 #[derive(Clone, Debug, Deserialize)]
 struct Row {
     service: String,
-    /// Names with a space between, or `*`; together they share the bucket.
+    /// Names with a space between, `*` at the end of one for the rest; together they share the bucket.
     operations: String,
     scope: Scope,
     per_second: f64,
@@ -64,14 +66,18 @@ impl Quotas {
     /// AWS's answer to one call too many, or `None` if it may go on.
     pub fn objection(&self, place: Place<'_>, operation: &Operation) -> Option<Refusal> {
         for (n, row) in self.rows.iter().enumerate() {
-            let named = row.operations == "*" || row.operations.split(' ').any(|name| name == operation.name);
-            if row.service != operation.service || !named {
+            let is_named = |name: &str| match name.strip_suffix('*') {
+                Some(start) => operation.name.starts_with(start),
+                None => operation.name == name,
+            };
+            if row.service != operation.service || !row.operations.split(' ').any(is_named) {
                 continue;
             }
             let key = match row.scope {
                 Scope::Organization => String::new(),
                 Scope::Account => place.account.to_owned(),
                 Scope::AccountRegion => format!("{} {}", place.account, place.region),
+                Scope::AccountRegionOperation => format!("{} {} {}", place.account, place.region, operation.name),
             };
             if self.bucket(n, key).check().is_err() {
                 return Some(Refusal { status: row.status, ..Refusal::new(&row.code, "Rate exceeded") });

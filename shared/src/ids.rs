@@ -67,6 +67,13 @@ impl AccountId {
     }
 }
 
+impl SweepId {
+    /// A course's `attempt`th sweep.
+    pub fn of(course: &CourseId, attempt: u32) -> Self {
+        Self(format!("{course}.{attempt}"))
+    }
+}
+
 /// A seat and the account that it is.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Seat {

@@ -47,6 +47,15 @@ pub async fn read_seats(records: &(impl Records + ?Sized), key: &str) -> Result<
     read_written(records, key).await
 }
 
+/// How many sweeps a course has had: each attempt to close it is one, numbered from 1.
+pub async fn sweeps(records: &(impl Records + ?Sized), course: &CourseId) -> Result<u32, Fault> {
+    let mut count = 0;
+    while records.get(&key::sweep_seats(&SweepId::of(course, count + 1))).await?.is_some() {
+        count += 1;
+    }
+    Ok(count)
+}
+
 fn to_json<T: Serialize>(value: &T) -> Result<Vec<u8>, Fault> {
     serde_json::to_vec(value).map_err(|e| Fault::because(Fault::Broken, "a record cannot be written as JSON", e))
 }

@@ -4,6 +4,7 @@ use crate::client::{Execution, Koza, Machine};
 use crate::output::{Context, Counted, Need, Wrong, table};
 use crate::report;
 use serde_json::{Value, json};
+use shared::ids::SweepId;
 use shared::names::State;
 use shared::plan::{CoursePlan, read_files};
 use shared::records::{self, Records, key};
@@ -150,10 +151,8 @@ async fn close(context: &Context, course: String) -> anyhow::Result<Need> {
     let koza = context.koza().await?;
     let course = CourseId(course);
     let total = seats_of(&koza, &course).await;
-    let attempt = next_sweep(&koza, &course).await?;
-    let counted = |_: &Execution| {
-        Some(Counted { prefix: key::verdicts(&format!("{course}.{attempt}").into()), total, noun: "seats judged" })
-    };
+    let sweep = SweepId::of(&course, records::sweeps(koza.records(), &course).await? + 1);
+    let counted = |_: &Execution| Some(Counted { prefix: key::verdicts(&sweep), total, noun: "seats judged" });
     let purpose = format!("{course}-close");
     let answer = context.run(&koza, Machine::CourseClose, &purpose, json!({"course": course}), counted).await?;
     let held = answer["quarantined"].as_array().cloned().unwrap_or_default();
@@ -174,13 +173,4 @@ async fn close(context: &Context, course: String) -> anyhow::Result<Need> {
 async fn seats_of(koza: &Koza, course: &CourseId) -> u64 {
     let plan: Option<CoursePlan> = records::read(koza.records(), &key::plan(course)).await.ok().flatten();
     plan.map_or(0, |p| p.seats.len() as u64)
-}
-
-/// The sweep that the next attempt will be.
-async fn next_sweep(koza: &Koza, course: &CourseId) -> anyhow::Result<u32> {
-    let mut attempt = 1;
-    while koza.records().get(&key::sweep_seats(&format!("{course}.{attempt}").into())).await?.is_some() {
-        attempt += 1;
-    }
-    Ok(attempt)
 }

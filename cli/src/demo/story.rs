@@ -14,6 +14,7 @@ use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use futures::{StreamExt, TryStreamExt, stream};
 use koza_local::Running;
 use serde_json::{Value, json};
+use shared::ids::SweepId;
 use shared::names::{MemberRole, access_role_arn};
 use shared::plan::{CoursePlan, LearnerRecord, Placement};
 use shared::records::{self, Records, key};
@@ -178,7 +179,7 @@ async fn run(
     let counted = match machine {
         Machine::PoolFill => Some((format!("{}/seats/", key::fill(&execution.name)), "seats prepared")),
         Machine::CourseOpen => Some((key::learners(&course()), "learners")),
-        Machine::CourseClose => Some((key::verdicts(&format!("{}.1", course()).into()), "seats judged")),
+        Machine::CourseClose => Some((key::verdicts(&SweepId::of(&course(), 1)), "seats judged")),
         _ => None,
     };
     let counted = counted.map(|(prefix, noun)| Counted { prefix, total: counts.seats, noun });

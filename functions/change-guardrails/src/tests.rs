@@ -61,11 +61,12 @@ async fn cut_anywhere_the_pool_ends_the_same() {
     let undisturbed = MemoryOrganization::default();
     ask(&undisturbed, json!({"do": "lay-out-pool"})).await.unwrap();
     for calls in 0..60 {
-        let organization = MemoryOrganization::default();
-        let cut = Cut::after(&organization, calls);
-        let _ = handle(&cut, &cut, &records().await, &names(), Ask::LayOutPool {}).await;
-        ask(&organization, json!({"do": "lay-out-pool"})).await.unwrap();
-        assert_eq!(organization.world(), undisturbed.world(), "cut after {calls}");
+        let organizations = [MemoryOrganization::default(), MemoryOrganization::default()];
+        for (cut, organization) in Cut::both(organizations.each_ref(), calls).iter().zip(&organizations) {
+            let _ = handle(cut, cut, &records().await, &names(), Ask::LayOutPool {}).await;
+            ask(organization, json!({"do": "lay-out-pool"})).await.unwrap();
+            assert_eq!(organization.world(), undisturbed.world(), "cut after {calls}");
+        }
     }
 }
 

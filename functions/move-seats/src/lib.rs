@@ -324,11 +324,13 @@ mod tests {
         let clock = Clock::new(1_000.0);
         handle(&undisturbed, &undisturbed, &records, &names(), clock, settle(), call()).await.unwrap();
         for calls in 0..14 {
-            let (organization, records) = closing().await;
-            let cut = Cut::after(&organization, calls);
-            let _ = handle(&cut, &cut, &records, &names(), clock, settle(), call()).await;
-            handle(&organization, &organization, &records, &names(), clock, settle(), call()).await.unwrap();
-            assert_eq!(organization.world(), undisturbed.world(), "cut after {calls}");
+            let (first, records) = closing().await;
+            let (second, _) = closing().await;
+            for (cut, organization) in Cut::both([&first, &second], calls).iter().zip([&first, &second]) {
+                let _ = handle(cut, cut, &records, &names(), clock, settle(), call()).await;
+                handle(organization, organization, &records, &names(), clock, settle(), call()).await.unwrap();
+                assert_eq!(organization.world(), undisturbed.world(), "cut after {calls}");
+            }
         }
     }
 

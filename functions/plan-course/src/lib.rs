@@ -98,7 +98,7 @@ pub async fn handle(
 
 async fn open(records: &impl Records, course: CourseId, places: &[SeatPlace]) -> Result<Opening, Fault> {
     let is_in = |place: &SeatPlace| place.state == State::Active(course.clone());
-    if records.get(&key::sweep_seats(&sweep(&course, 1))).await?.is_some() {
+    if records::sweeps(records, &course).await? > 0 {
         return Err(Fault::invalid(match places.iter().any(is_in) {
             true => format!("course {course} is being closed: `koza course close {course}` goes on with that"),
             false => format!("course {course} was closed: give the course file a new id for the next run of it"),
@@ -155,24 +155,17 @@ async fn close(records: &impl Records, course: CourseId, places: &[SeatPlace]) -
     let plan: CoursePlan = records::read(records, &key::plan(&course))
         .await?
         .ok_or_else(|| Fault::invalid(format!("there is no course {course}: it was never opened")))?;
-    let mut attempt = 1;
-    while records.get(&key::sweep_seats(&sweep(&course, attempt))).await?.is_some() {
-        attempt += 1;
-    }
+    let sweeps = records::sweeps(records, &course).await?;
     let inside: Vec<Seat> =
         places.iter().filter(|p| p.state == State::Active(course.clone())).map(|p| p.seat.clone()).collect();
     // A close that was cut off after its last seat left still has users to remove.
-    if attempt > 1 && inside.is_empty() && !learners(records, &plan).await?.iter().any(|l| l.enrolled || l.made_user) {
+    if sweeps > 0 && inside.is_empty() && !learners(records, &plan).await?.iter().any(|l| l.enrolled || l.made_user) {
         return Err(Fault::invalid(format!("course {course} is closed already: there is nothing to do")));
     }
-    let sweep = sweep(&course, attempt);
+    let sweep = SweepId::of(&course, sweeps + 1);
     let seats_key = key::sweep_seats(&sweep);
     records::write(records, &seats_key, &inside).await?;
     Ok(Closing { course, sweep, seats_key, count: inside.len(), regions: plan.regions })
-}
-
-fn sweep(course: &CourseId, attempt: usize) -> SweepId {
-    SweepId(format!("{course}.{attempt}"))
 }
 
 fn complaint(asked: &CourseId, found: &CourseId) -> Complaints {

@@ -184,11 +184,13 @@ mod tests {
     #[tokio::test]
     async fn cut_anywhere_it_makes_no_account_too_many() {
         for calls in 0..12 {
-            let (organization, records) = (MemoryOrganization::default(), MemoryRecords::default());
-            let cut = Cut::after(&organization, calls);
-            let _ = handle(&cut, &cut, &records, &names(), create()).await;
-            until_done(&organization, &records).await;
-            assert_eq!(organization.world().accounts.len(), 7, "cut after {calls}");
+            let organizations = [MemoryOrganization::default(), MemoryOrganization::default()];
+            for (cut, organization) in Cut::both(organizations.each_ref(), calls).iter().zip(&organizations) {
+                let records = MemoryRecords::default();
+                let _ = handle(cut, cut, &records, &names(), create()).await;
+                until_done(organization, &records).await;
+                assert_eq!(organization.world().accounts.len(), 7, "cut after {calls}");
+            }
         }
     }
 

@@ -1,4 +1,5 @@
-//! For handlers' tests: an organization that fails after so many calls, as a machine that is cut off would.
+//! For handlers' tests: an organization that fails after so many calls, as a machine that is cut off would; or one that does
+//! the last call, and loses its answer.
 
 use crate::{
     Account, AccountMaker, Creation, Guardrails, Layout, MemoryOrganization, Organization, Policy, SeatMover, Unit,
@@ -12,18 +13,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct Cut<'a> {
     inner: &'a MemoryOrganization,
     left: AtomicUsize,
+    loses: bool,
 }
 
 impl<'a> Cut<'a> {
     /// Lets `calls` calls through.
     pub fn after(inner: &'a MemoryOrganization, calls: usize) -> Self {
-        Self { inner, left: AtomicUsize::new(calls) }
+        Self { inner, left: AtomicUsize::new(calls), loses: false }
     }
 
-    fn pass(&self) -> Result<&MemoryOrganization, Fault> {
+    /// Both ways to fail at the same call: before it is done, and after it, with the answer lost.
+    pub fn both(inner: [&'a MemoryOrganization; 2], calls: usize) -> [Self; 2] {
+        let [cut, lost] = inner;
+        [Self::after(cut, calls), Self { inner: lost, left: AtomicUsize::new(calls + 1), loses: true }]
+    }
+
+    /// The organization, and whether the answer of this call gets lost.
+    fn pass(&self) -> Result<(&MemoryOrganization, bool), Fault> {
         let taken = self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
         match taken {
-            Ok(_) => Ok(self.inner),
+            Ok(left) => Ok((self.inner, self.loses && left == 1)),
             Err(_) => Err(Fault::broken("cut off")),
         }
     }
@@ -34,7 +43,9 @@ macro_rules! through {
         #[async_trait]
         impl $port for Cut<'_> {
             $(async fn $name(&self, $($arg: $type),*) -> Result<$answer, Fault> {
-                self.pass()?.$name($($arg),*).await
+                let (inner, lost) = self.pass()?;
+                let answer = inner.$name($($arg),*).await;
+                if lost { Err(Fault::broken("the answer got lost")) } else { answer }
             })*
         }
     };
