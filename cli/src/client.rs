@@ -157,15 +157,6 @@ impl Koza {
         Ok(places.into_iter().map(|p| (p.seat, p.state)).collect())
     }
 
-    /// How many seats are in each state.
-    pub async fn pool(&self) -> anyhow::Result<BTreeMap<String, usize>> {
-        let mut counts = BTreeMap::new();
-        for (_, state) in self.seats().await? {
-            *counts.entry(state.to_string()).or_default() += 1;
-        }
-        Ok(counts)
-    }
-
     /// Starts the next attempt, or finds the one that runs. A name stays taken for 90 days after its end.
     pub async fn start(&self, machine: Machine, purpose: &str, input: &Value) -> anyhow::Result<Execution> {
         let arn = self.outputs.get(machine.output()).with_context(|| format!("the stack has no {machine}"))?;
@@ -226,6 +217,15 @@ impl Koza {
     pub async fn count(&self, prefix: &str) -> u64 {
         self.records.keys(prefix).await.map_or(0, |keys| keys.len() as u64)
     }
+}
+
+/// How many seats are in each state.
+pub fn by_state(seats: &[(Seat, State)]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for (_, state) in seats {
+        *counts.entry(state.to_string()).or_default() += 1;
+    }
+    counts
 }
 
 #[cfg(test)]

@@ -334,7 +334,6 @@ impl Gateway {
                 let since = query.get("since").and_then(|s| s.parse().ok()).unwrap_or(0);
                 Response::new(Body::from(self.ledger.since(since)))
             }
-            "/_koza/calls/summary" => json_answer(&self.ledger.summary()),
             "/_koza/costs" => {
                 self.costs.set(asked().as_object().cloned().unwrap_or_default());
                 json_answer(&json!({}))

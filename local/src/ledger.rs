@@ -1,7 +1,6 @@
 //! Every call that went through the gateway, in memory.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 /// One call.
@@ -44,17 +43,6 @@ impl Ledger {
     pub fn since(&self, index: usize) -> String {
         let lines: Vec<String> = self.lock().iter().skip(index).filter_map(|c| serde_json::to_string(c).ok()).collect();
         lines.join("\n")
-    }
-
-    /// How many calls of each operation ended how.
-    pub fn summary(&self) -> serde_json::Value {
-        let calls = self.lock();
-        let mut by: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
-        for call in calls.iter() {
-            let outcome = call.error.clone().unwrap_or_else(|| "ok".to_owned());
-            *by.entry(format!("{}.{}", call.service, call.operation)).or_default().entry(outcome).or_default() += 1;
-        }
-        serde_json::json!({"total": calls.len(), "operations": by})
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Call>> {

@@ -1,6 +1,6 @@
 //! `koza pool`.
 
-use crate::client::Machine;
+use crate::client::{Machine, by_state};
 use crate::output::{Context, Counted, Need, table};
 use serde_json::json;
 use shared::records::key;
@@ -46,12 +46,12 @@ impl Pool {
             }
             Pool::Status => {
                 let mut counts = table(["state", "seats"]);
-                let by_state = koza.pool().await?;
+                let seats = koza.seats().await?;
+                let by_state = by_state(&seats);
                 for (state, count) in &by_state {
                     counts.add_row([state.clone(), count.to_string()]);
                 }
                 let mut places = table(["seat", "account", "state"]);
-                let seats = koza.seats().await?;
                 for (seat, state) in &seats {
                     places.add_row([seat.seat.to_string(), seat.account.to_string(), state.to_string()]);
                 }

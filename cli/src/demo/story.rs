@@ -4,7 +4,7 @@ use super::learners::{self, Project};
 use super::people::{self, From, Learner};
 use super::tale::Tale;
 use super::{Args, leftovers, roster};
-use crate::client::{Koza, Machine};
+use crate::client::{Koza, Machine, by_state};
 use crate::output::{self, Counted};
 use crate::report::Proof;
 use crate::workspace::{self, Workspace};
@@ -89,7 +89,7 @@ pub async fn tell(workspace: &Workspace, running: &Running, args: &Args) -> anyh
     counts.seats = u64::from(seats);
     let filled = run(&koza, &mut tale, &mut counts, Machine::PoolFill, "pool-fill", json!({"seats": seats})).await?;
     tale.say(format!("{seats} seats: {filled}"));
-    let status = koza.pool().await?;
+    let status = by_state(&koza.seats().await?);
     let available = status.get("Available").copied().unwrap_or(0);
     tale.prove("every seat is Available", available == seats as usize, format!("{available} of {seats}"));
 

@@ -2,7 +2,7 @@
 //!
 //! Attaching a policy takes effect for a whole class with one call; detaching it is the way back.
 
-use organization::{Guardrails, Layout, Organization, SeatPlace, missing_units, policy_named, seats_in};
+use organization::{Guardrails, Layout, Organization, SeatPlace, missing_units, seats_in};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::names::{FixedPolicy, State};
@@ -10,7 +10,7 @@ use shared::plan::CoursePlan;
 use shared::policies::{self, MOST_SCP_CHARACTERS, minified};
 use shared::records::{self, Records, key};
 use shared::{AccountId, CourseId, Fault, Names, Seat, SeatName};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Payload.
 #[derive(Clone, Debug, Deserialize)]
@@ -104,7 +104,8 @@ pub async fn handle(
     names: &Names,
     ask: Ask,
 ) -> Result<Answer, Fault> {
-    let mut work = Work { organization, guardrails, names, changed: false };
+    let policies = organization.policies().await?.into_iter().map(|p| (p.name, p.id)).collect();
+    let mut work = Work { organization, guardrails, names, policies, changed: false };
     let mut answer = Answer::default();
     match ask {
         Ask::LayOutPool {} => work.lay_out().await?,
@@ -137,6 +138,8 @@ struct Work<'a, O, G> {
     organization: &'a O,
     guardrails: &'a G,
     names: &'a Names,
+    /// Ids of policies by name, read once: this is their only writer.
+    policies: BTreeMap<String, String>,
     changed: bool,
 }
 
@@ -194,7 +197,8 @@ impl<O: Organization, G: Guardrails> Work<'_, O, G> {
         let documents = policies::course(self.names, plan);
         for (n, document) in documents.iter().enumerate() {
             let id = self.policy(&self.names.course_policy(&plan.course, n + 1), document).await?;
-            self.attach(&id, &unit).await?;
+            let targets = self.targets(&id).await?;
+            self.attach(&id, &targets, &unit).await?;
         }
         self.attach_fixed(FixedPolicy::Active, &unit).await?;
         Ok(unit)
@@ -228,11 +232,12 @@ impl<O: Organization, G: Guardrails> Work<'_, O, G> {
             }
         }
         let prefix = self.names.course_policy_prefix(course);
-        for policy in self.organization.policies().await?.into_iter().filter(|p| p.name.starts_with(&prefix)) {
-            for target in self.organization.targets(&policy.id).await? {
-                self.guardrails.detach(&policy.id, &target).await?;
+        let ours = self.policies.iter().filter(|(name, _)| name.starts_with(&prefix));
+        for id in ours.map(|(_, id)| id) {
+            for target in self.organization.targets(id).await? {
+                self.guardrails.detach(id, &target).await?;
             }
-            self.guardrails.delete_policy(&policy.id).await?;
+            self.guardrails.delete_policy(id).await?;
             self.changed = true;
         }
         if let Some(unit) = &unit {
@@ -267,10 +272,11 @@ impl<O: Organization, G: Guardrails> Work<'_, O, G> {
 
     /// Only seats in a course have somebody to freeze; the others are denied already.
     async fn freeze(&mut self, places: Vec<SeatPlace>, by_hand: bool) -> Result<Vec<Seat>, Fault> {
+        let (policy, targets) = self.fixed(FixedPolicy::Frozen).await?;
         let mut seats = Vec::new();
         for place in places {
             if matches!(place.state, State::Active(_)) {
-                self.attach_fixed(FixedPolicy::Frozen, place.seat.account.as_str()).await?;
+                self.attach(&policy, &targets, place.seat.account.as_str()).await?;
                 seats.push(place.seat);
             } else if by_hand {
                 return Err(Fault::invalid(format!("{} is {}: nobody uses it", place.seat.seat, place.state)));
@@ -281,9 +287,8 @@ impl<O: Organization, G: Guardrails> Work<'_, O, G> {
 
     async fn thaw(&mut self, seats: Vec<Seat>) -> Result<Vec<Seat>, Fault> {
         let (policy, targets) = self.fixed(FixedPolicy::Frozen).await?;
-        for seat in seats.iter().filter(|s| targets.contains(s.account.as_str())) {
-            self.guardrails.detach(&policy, seat.account.as_str()).await?;
-            self.changed = true;
+        for seat in &seats {
+            self.detach(&policy, &targets, seat.account.as_str()).await?;
         }
         Ok(seats)
     }
@@ -295,9 +300,11 @@ impl<O: Organization, G: Guardrails> Work<'_, O, G> {
     /// Makes a policy what it must say; its id.
     async fn policy(&mut self, name: &str, document: &Value) -> Result<String, Fault> {
         let content = minified(name, document, MOST_SCP_CHARACTERS)?;
-        let Some(id) = policy_named(self.organization, name).await? else {
+        let Some(id) = self.policies.get(name).cloned() else {
+            let id = self.guardrails.create_policy(name, &content).await?.id;
+            self.policies.insert(name.to_owned(), id.clone());
             self.changed = true;
-            return Ok(self.guardrails.create_policy(name, &content).await?.id);
+            return Ok(id);
         };
         let now: Option<Value> = serde_json::from_str(&self.guardrails.content(&id).await?).ok();
         if now.as_ref() != Some(document) {
@@ -307,22 +314,27 @@ impl<O: Organization, G: Guardrails> Work<'_, O, G> {
         Ok(id)
     }
 
+    /// Where a policy is attached.
+    async fn targets(&self, policy: &str) -> Result<BTreeSet<String>, Fault> {
+        Ok(self.organization.targets(policy).await?.into_iter().collect())
+    }
+
     /// A fixed policy's id and where it is attached.
     async fn fixed(&self, policy: FixedPolicy) -> Result<(String, BTreeSet<String>), Fault> {
         let name = self.names.policy(policy);
-        let id = policy_named(self.organization, &name)
-            .await?
+        let id = self
+            .policies
+            .get(&name)
             .ok_or_else(|| Fault::conflict(format!("there is no policy {name}: run pool-fill first")))?;
-        let targets = self.organization.targets(&id).await?.into_iter().collect();
-        Ok((id, targets))
+        Ok((id.clone(), self.targets(id).await?))
     }
 
     async fn is_on(&self, policy: FixedPolicy, target: &str) -> Result<bool, Fault> {
         Ok(self.fixed(policy).await?.1.contains(target))
     }
 
-    async fn attach(&mut self, policy: &str, target: &str) -> Result<(), Fault> {
-        if !self.organization.targets(policy).await?.iter().any(|t| t == target) {
+    async fn attach(&mut self, policy: &str, targets: &BTreeSet<String>, target: &str) -> Result<(), Fault> {
+        if !targets.contains(target) {
             self.guardrails.attach(policy, target).await?;
             self.changed = true;
         }
@@ -331,17 +343,17 @@ impl<O: Organization, G: Guardrails> Work<'_, O, G> {
 
     async fn attach_fixed(&mut self, policy: FixedPolicy, target: &str) -> Result<(), Fault> {
         let (id, targets) = self.fixed(policy).await?;
-        if !targets.contains(target) {
-            self.guardrails.attach(&id, target).await?;
-            self.changed = true;
-        }
-        Ok(())
+        self.attach(&id, &targets, target).await
     }
 
     async fn detach_fixed(&mut self, policy: FixedPolicy, target: &str) -> Result<(), Fault> {
         let (id, targets) = self.fixed(policy).await?;
+        self.detach(&id, &targets, target).await
+    }
+
+    async fn detach(&mut self, policy: &str, targets: &BTreeSet<String>, target: &str) -> Result<(), Fault> {
         if targets.contains(target) {
-            self.guardrails.detach(&id, target).await?;
+            self.guardrails.detach(policy, target).await?;
             self.changed = true;
         }
         Ok(())

@@ -1,6 +1,6 @@
 use super::*;
-use organization::MemoryOrganization;
 use organization::testing::Cut;
+use organization::{MemoryOrganization, policy_named};
 use serde_json::json;
 use shared::records::MemoryRecords;
 

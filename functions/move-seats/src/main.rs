@@ -2,15 +2,12 @@
 
 use move_seats::handle;
 use organization::{OrganizationsReader, OrganizationsWriter};
-use runtime::{Aws, S3Records, Settings};
+use runtime::Started;
 use shared::names::ManagementRole;
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::logs();
-    let settings = Settings::read()?;
-    let aws = Aws::load(&settings).await;
-    let records = S3Records::new(&aws.own, &settings.records);
+    let Started { settings, aws, records } = runtime::start().await?;
     let management = aws.management(ManagementRole::PoolWriter).await;
     let (reader, writer) = (OrganizationsReader::new(&management), OrganizationsWriter::new(&management));
     runtime::run(|ask, call| handle(&reader, &writer, &records, &settings.names, settings.clock, ask, call)).await

@@ -1,16 +1,13 @@
 //! Gives a seat its roles and policies.
 
 use prepare_seat::{Ask, AwsIam, handle};
-use runtime::{Aws, S3Records, Settings};
+use runtime::{Aws, Started};
 use shared::Fault;
 use shared::names::MemberRole;
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::logs();
-    let settings = Settings::read()?;
-    let aws = Aws::load(&settings).await;
-    let records = S3Records::new(&aws.own, &settings.records);
+    let Started { settings, aws, records } = runtime::start().await?;
     let (aws, records, settings) = (&aws, &records, &settings);
     runtime::run(|ask: Ask, call| async move {
         let account = ask.seat().account;

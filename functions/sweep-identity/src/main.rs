@@ -1,11 +1,10 @@
 //! Sweeps IAM, but for what is ours.
 
-use runtime::{Settings, SweepAsk};
+use runtime::SweepAsk;
 use sweep_identity::{Clients, KINDS};
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::logs();
-    let settings = Settings::read()?;
-    runtime::run(|ask: SweepAsk, call| runtime::sweep("identity", KINDS, Clients::new, &settings, ask, call)).await
+    let started = runtime::start().await?;
+    runtime::run(|ask: SweepAsk, call| runtime::sweep("identity", KINDS, Clients::new, &started, ask, call)).await
 }

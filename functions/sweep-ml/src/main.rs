@@ -1,11 +1,10 @@
 //! Sweeps SageMaker notebooks.
 
-use runtime::{Settings, SweepAsk};
+use runtime::SweepAsk;
 use sweep_ml::{Clients, KINDS};
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::logs();
-    let settings = Settings::read()?;
-    runtime::run(|ask: SweepAsk, call| runtime::sweep("ml", KINDS, Clients::new, &settings, ask, call)).await
+    let started = runtime::start().await?;
+    runtime::run(|ask: SweepAsk, call| runtime::sweep("ml", KINDS, Clients::new, &started, ask, call)).await
 }

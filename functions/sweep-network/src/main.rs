@@ -1,11 +1,10 @@
 //! Sweeps VPCs and what is in them.
 
-use runtime::{Settings, SweepAsk};
+use runtime::SweepAsk;
 use sweep_network::{Clients, KINDS};
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::logs();
-    let settings = Settings::read()?;
-    runtime::run(|ask: SweepAsk, call| runtime::sweep("network", KINDS, Clients::new, &settings, ask, call)).await
+    let started = runtime::start().await?;
+    runtime::run(|ask: SweepAsk, call| runtime::sweep("network", KINDS, Clients::new, &started, ask, call)).await
 }

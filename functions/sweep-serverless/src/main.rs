@@ -1,11 +1,10 @@
 //! Sweeps what runs without servers: functions, APIs, user pools, distributions.
 
-use runtime::{Settings, SweepAsk};
+use runtime::SweepAsk;
 use sweep_serverless::{Clients, KINDS};
 
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::logs();
-    let settings = Settings::read()?;
-    runtime::run(|ask: SweepAsk, call| runtime::sweep("serverless", KINDS, Clients::new, &settings, ask, call)).await
+    let started = runtime::start().await?;
+    runtime::run(|ask: SweepAsk, call| runtime::sweep("serverless", KINDS, Clients::new, &started, ask, call)).await
 }

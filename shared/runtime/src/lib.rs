@@ -62,8 +62,28 @@ where
     .await
 }
 
+/// What every function has before its first call: made once, used by all its calls.
+#[derive(Clone, Debug)]
+pub struct Started {
+    /// The environment.
+    pub settings: Settings,
+    /// Our own account's configuration, and the way into others.
+    pub aws: Aws,
+    /// The records bucket.
+    pub records: S3Records,
+}
+
+/// Starts logs and reads the environment. Wrong settings stop the start, not the night.
+pub async fn start() -> Result<Started, Error> {
+    logs();
+    let settings = Settings::read()?;
+    let aws = Aws::load(&settings).await;
+    let records = S3Records::new(&aws.own, &settings.records);
+    Ok(Started { settings, aws, records })
+}
+
 /// Starts JSON logs. The level comes from `AWS_LAMBDA_LOG_LEVEL`, `info` without it.
-pub fn logs() {
+fn logs() {
     let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
     tracing_subscriber::fmt()
         .json()

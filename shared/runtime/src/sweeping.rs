@@ -1,6 +1,6 @@
 //! The glue that all sweep functions share: admission, roles, clients for every Region, the engine, the record.
 
-use crate::{Aws, Call, S3Records, Settings, code, text};
+use crate::{Aws, Call, Started, code, text};
 use aws_config::SdkConfig;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -91,16 +91,15 @@ pub async fn sweep<C: Sync>(
     family: &str,
     kinds: &[&dyn Kind<C>],
     clients: impl Fn(&SdkConfig, &KeepSet) -> C,
-    settings: &Settings,
+    started: &Started,
     ask: Ask,
     call: Call,
 ) -> Result<Answer, Fault> {
-    let aws = Aws::load(settings).await;
-    let store = S3Records::new(&aws.own, &settings.records);
+    let Started { settings, aws, records: store } = started;
     let seat = Seat { seat: ask.seat.clone(), account: ask.account.clone() };
     let admission: Option<Admission> = match ask.admission.as_str() {
         "" => None,
-        key => Some(records::read_written(&store, key).await?),
+        key => Some(records::read_written(store, key).await?),
     };
     let learner_policies = admission.as_ref().map(|a| a.learner_policies.as_slice());
     let keep = KeepSet::of(&settings.names, &settings.management, &settings.operations, &seat, learner_policies);
@@ -118,7 +117,7 @@ pub async fn sweep<C: Sync>(
         let mut whole = Vec::new();
         let answer = work.list(&mut whole).await;
         let key = key::listing(&ask.sweep, &ask.seat, ask.pass, family);
-        records::write(&store, &key, &whole).await?;
+        records::write(store, &key, &whole).await?;
         return Ok(answer);
     }
     let admission =
@@ -130,6 +129,6 @@ pub async fn sweep<C: Sync>(
     }
     let answer = work.delete(&admitted).await;
     let key = key::deletion(&ask.sweep, &ask.seat, ask.pass, family);
-    records::write(&store, &key, &answer).await?;
+    records::write(store, &key, &answer).await?;
     Ok(answer)
 }
