@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// How much faster than AWS's the clock of the local AWS runs: waits and pacing, not work.
 pub const SPEED: f64 = 60.0;
+/// What chance on the local AWS is made of, unless it is said.
+pub const SEED: u64 = 1_425;
 /// Name of the installation's stack.
 const STACK: &str = "koza";
 /// Name of the stack with the management account's roles.
@@ -105,14 +107,16 @@ impl Workspace {
     /// Deploys the management account's roles and the installation.
     pub async fn deploy(&self, running: &koza_local::Running, say: &dyn Fn(&str)) -> anyhow::Result<()> {
         say("making the roles in the management account (management.yaml)");
-        self.deploy_management(&running.endpoint).await?;
+        // As the README says for AWS, but from the start: Koza enters no account outside the pool's unit.
+        let pool = koza_local::unit_path(&running.endpoint, STACK).await?;
+        self.deploy_management(&running.endpoint, &pool).await?;
         say("deploying template.yaml with sam deploy");
         let tools = koza_local::tools(&self.tools(), |_| ())?;
         let log = self.local().join("sam-deploy.log");
         let output = std::fs::File::create(&log)?;
         let status = Command::new(&tools.sam)
             .args(["deploy", "--stack-name", STACK, "--region", REGION, "--parameter-overrides"])
-            .args(parameters(running))
+            .args(parameters(running, &pool))
             .current_dir(&self.root)
             .env_remove("AWS_PROFILE")
             .envs(environment(&running.endpoint))
@@ -131,7 +135,7 @@ impl Workspace {
         Ok(())
     }
 
-    async fn deploy_management(&self, endpoint: &str) -> anyhow::Result<()> {
+    async fn deploy_management(&self, endpoint: &str, pool: &str) -> anyhow::Result<()> {
         let client = aws_sdk_cloudformation::Client::new(&config(endpoint, MANAGEMENT_KEY).await);
         if client.describe_stacks().stack_name(MANAGEMENT_STACK).send().await.is_ok() {
             return Ok(());
@@ -147,6 +151,7 @@ impl Workspace {
             .capabilities(Capability::CapabilityNamedIam)
             .parameters(parameter("Installation", STACK))
             .parameters(parameter("OperationsAccount", OPERATIONS))
+            .parameters(parameter("PoolOrganizationPath", pool))
             .send()
             .await
             .map_err(|e| anyhow::anyhow!("management.yaml was refused: {}", runtime::text(&e)))?;
@@ -163,7 +168,7 @@ impl Workspace {
     }
 }
 
-fn parameters(running: &koza_local::Running) -> Vec<String> {
+fn parameters(running: &koza_local::Running, pool: &str) -> Vec<String> {
     let architecture = match std::env::consts::ARCH {
         "aarch64" => "arm64",
         other => other,
@@ -174,6 +179,7 @@ fn parameters(running: &koza_local::Running) -> Vec<String> {
         ("IdentityCenterInstanceArn", &running.identity_center),
         ("IdentityStoreId", &running.identity_store),
         ("SeatEmailPattern", "aws+{seat}@example.com"),
+        ("PoolOrganizationPath", pool),
         ("Architecture", architecture),
         ("ClockSpeed", &format!("{}", running.speed)),
     ]
@@ -227,9 +233,10 @@ pub async fn up(
     workspace: &Workspace,
     port: u16,
     speed: f64,
+    seed: u64,
     say: &dyn Fn(&str),
 ) -> anyhow::Result<koza_local::Running> {
-    let options = koza_local::Options { dir: workspace.local(), tools: workspace.tools(), port, speed };
+    let options = koza_local::Options { dir: workspace.local(), tools: workspace.tools(), port, speed, seed };
     let mut serve = Command::new(std::env::current_exe()?);
     serve.args(["local", "serve", "--dir"]).arg(workspace.local());
     koza_local::up(&options, serve, say).await

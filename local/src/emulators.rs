@@ -22,7 +22,12 @@ pub struct Options {
     pub port: u16,
     /// How much faster than AWS's its clock runs: waits of state machines are that much shorter.
     pub speed: f64,
+    /// What chance is made of: how long things take.
+    pub seed: u64,
 }
+
+/// Processes that member accounts are spread over. More than the cores of a small machine gain little.
+const MOTOS: usize = 2;
 
 /// A local AWS that runs; also `running.json` in its folder.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -30,13 +35,21 @@ pub struct Options {
 pub struct Running {
     /// What `AWS_ENDPOINT_URL` is set to.
     pub endpoint: String,
-    /// moto's `host:port`; reached only through the gateway.
-    pub moto: String,
+    /// Each moto's `host:port`; reached only through the gateway. One that an older version left is only ended, so it may
+    /// lack this and others.
+    #[serde(default)]
+    pub motos: Vec<String>,
     /// ministack's `host:port`; reached only through the gateway.
     pub ministack: String,
-    /// How much faster than AWS's its clock runs. One that an older version left is only ended, so it may lack this.
+    /// What the gateway shows the emulators, which answer nobody else.
+    #[serde(default)]
+    pub secret: String,
+    /// How much faster than AWS's its clock runs.
     #[serde(default)]
     pub speed: f64,
+    /// What chance is made of: how long things take.
+    #[serde(default)]
+    pub seed: u64,
     /// ARN of the Identity Center instance.
     pub identity_center: String,
     /// Id of its identity store.
@@ -132,11 +145,15 @@ pub async fn up(options: &Options, serve: Command, progress: impl Fn(&str)) -> a
     down(&options.dir).await?;
     let tools = tools(&options.tools, &progress)?;
     std::fs::create_dir_all(&options.dir)?;
-    let launcher = options.dir.join("moto_launcher.py");
-    std::fs::write(&launcher, include_str!("moto_launcher.py"))?;
+    let launcher = |name: &str, text: &str| -> anyhow::Result<PathBuf> {
+        let path = options.dir.join(name);
+        std::fs::write(&path, text)?;
+        Ok(path)
+    };
+    launcher("guard.py", include_str!("../launchers/guard.py"))?;
 
     progress("starting moto, ministack and the gateway before them");
-    let moto = address(free_port()?);
+    let motos = (0..MOTOS).map(|_| Ok(address(free_port()?))).collect::<anyhow::Result<_>>()?;
     let ministack = address(free_port()?);
     let gateway = address(match options.port {
         0 => free_port()?,
@@ -145,9 +162,11 @@ pub async fn up(options: &Options, serve: Command, progress: impl Fn(&str)) -> a
     let endpoint = format!("http://{gateway}");
     let mut running = Running {
         endpoint: endpoint.clone(),
-        moto,
+        motos,
         ministack,
+        secret: format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..)),
         speed: options.speed,
+        seed: options.seed,
         identity_center: String::new(),
         identity_store: String::new(),
         bystander: String::new(),
@@ -155,17 +174,25 @@ pub async fn up(options: &Options, serve: Command, progress: impl Fn(&str)) -> a
     };
     let port_of = |address: &str| address.rsplit(':').next().unwrap_or_default().to_owned();
 
-    let mut moto = Command::new(&tools.python);
-    moto.arg(&launcher)
-        .args([&port_of(&running.moto), OPERATIONS])
-        .env("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
-        .env("PYTHONUNBUFFERED", "1");
-    start(&mut running, options, moto, "moto")?;
+    let script = launcher("moto_launcher.py", include_str!("../launchers/moto_launcher.py"))?;
+    for (n, address) in running.motos.clone().iter().enumerate() {
+        let mut moto = Command::new(&tools.python);
+        moto.arg(&script)
+            .args([&port_of(address), OPERATIONS])
+            .env("KOZA_GATEWAY_SECRET", &running.secret)
+            .env("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+            .env("PYTHONUNBUFFERED", "1");
+        start(&mut running, options, moto, &format!("moto-{n}"))?;
+    }
 
     let state = options.dir.join("ministack");
     std::fs::create_dir_all(&state)?;
+    let script = launcher("ministack_launcher.py", include_str!("../launchers/ministack_launcher.py"))?;
     let mut ministack = Command::new(&tools.ministack);
     ministack
+        .arg(&script)
+        .env("KOZA_GATEWAY_SECRET", &running.secret)
+        .env("KOZA_LAMBDA_CONCURRENCY", crate::quotas::lambda_concurrency()?.to_string())
         .env("BIND_HOST", "127.0.0.1")
         .env("GATEWAY_PORT", port_of(&running.ministack))
         .env("IOT_MTLS_ENABLED", "0")
@@ -226,17 +253,11 @@ fn start(running: &mut Running, options: &Options, mut command: Command, name: &
 /// Waits until everything answers and makes the organization that a real one would already have.
 async fn settle(running: &mut Running) -> anyhow::Result<()> {
     let until = Instant::now() + Duration::from_secs(60);
-    for (endpoint, path) in [
-        (running.endpoint.clone(), "/_koza/health"),
-        (format!("http://{}", running.moto), "/moto-api/data.json"),
-        (format!("http://{}", running.ministack), "/_ministack/health"),
-    ] {
-        while http::get(&endpoint, path).await.is_err() {
-            if Instant::now() > until || !running.processes.iter().all(Process::is_ours) {
-                bail!("{endpoint} does not answer");
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+    while http::get(&running.endpoint, "/_koza/ready").await.is_err() {
+        if Instant::now() > until || !running.processes.iter().all(Process::is_ours) {
+            bail!("{} or an emulator behind it does not answer", running.endpoint);
         }
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     let ask = async |target: &str, body: serde_json::Value| {
         http::signed_json(
@@ -267,7 +288,13 @@ async fn settle(running: &mut Running) -> anyhow::Result<()> {
     let center: serde_json::Value = serde_json::from_str(&center)?;
     let text = |name: &str| center[name].as_str().map(str::to_owned).context("no Identity Center instance");
     (running.identity_center, running.identity_store) = (text("instance")?, text("store")?);
-    crate::bystander::furnish(&running.endpoint, &bystander).await?;
+    // A new account can be entered a while after it is there.
+    while let Err(error) = crate::bystander::furnish(&running.endpoint, &bystander).await {
+        if Instant::now() > until {
+            return Err(error.context("the bystander's account could not be furnished"));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     running.bystander = bystander;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Trouble on demand: throttles, 5xx, connections that break, answers that get lost, calls that are slow.
 
+use crate::caller::Caller;
 use crate::operation::Operation;
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;
@@ -27,12 +28,15 @@ pub struct Fault {
     /// Service by its signing name.
     #[serde(default)]
     pub service: Option<String>,
-    /// Operation.
+    /// Operation; with `*` at its end all that begin so.
     #[serde(default)]
     pub operation: Option<String>,
     /// The account that the call works in.
     #[serde(default)]
     pub account: Option<String>,
+    /// A part of the caller's ARN (`role/koza/`).
+    #[serde(default)]
+    pub principal: Option<String>,
     /// What goes wrong.
     pub trouble: Trouble,
     /// In how many of the calls, 0 to 1.
@@ -40,6 +44,12 @@ pub struct Fault {
     /// The same seed makes the same choices in the same order of calls.
     #[serde(default)]
     pub seed: u64,
+    /// So many matching calls pass before it strikes.
+    #[serde(default)]
+    pub after: u64,
+    /// It strikes so often and no more.
+    #[serde(default)]
+    pub times: Option<u64>,
     /// How much longer a slow call takes, in milliseconds of wall time.
     #[serde(default)]
     pub milliseconds: u64,
@@ -48,6 +58,31 @@ pub struct Fault {
 struct Rule {
     fault: Fault,
     chance: fastrand::Rng,
+    matched: u64,
+    struck: u64,
+}
+
+impl Rule {
+    fn matches(&self, caller: &Caller, operation: &Operation) -> bool {
+        let Fault { service, operation: name, account, principal, .. } = &self.fault;
+        service.as_deref().is_none_or(|s| s == operation.service)
+            && name.as_deref().is_none_or(|n| match n.strip_suffix('*') {
+                Some(start) => operation.name.starts_with(start),
+                None => n == operation.name,
+            })
+            && account.as_deref().is_none_or(|a| a == caller.account)
+            && principal.as_deref().is_none_or(|p| caller.arn.contains(p))
+    }
+
+    /// Whether it strikes this matching call.
+    fn strikes(&mut self) -> bool {
+        self.matched += 1;
+        let struck = self.matched > self.fault.after
+            && self.fault.times.is_none_or(|times| self.struck < times)
+            && self.chance.f64() < self.fault.rate;
+        self.struck += u64::from(struck);
+        struck
+    }
 }
 
 /// The rules that are in force.
@@ -65,22 +100,15 @@ impl std::fmt::Debug for Faults {
 impl Faults {
     /// Replaces all rules.
     pub fn set(&self, faults: Vec<Fault>) {
-        let rules = faults.into_iter().map(|fault| Rule { chance: fastrand::Rng::with_seed(fault.seed), fault });
-        *self.rules.lock().unwrap_or_else(|e| e.into_inner()) = rules.collect();
+        let rule = |fault: Fault| Rule { chance: fastrand::Rng::with_seed(fault.seed), matched: 0, struck: 0, fault };
+        *self.rules.lock().unwrap_or_else(|e| e.into_inner()) = faults.into_iter().map(rule).collect();
     }
 
     /// What goes wrong with this call: the first rule that matches and strikes.
-    pub fn strike(&self, account: &str, operation: &Operation) -> Option<Fault> {
-        let matches = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|w| w == is);
+    pub fn strike(&self, caller: &Caller, operation: &Operation) -> Option<Fault> {
         let mut rules = self.rules.lock().unwrap_or_else(|e| e.into_inner());
-        rules
-            .iter_mut()
-            .filter(|r| {
-                matches(&r.fault.service, &operation.service)
-                    && matches(&r.fault.operation, &operation.name)
-                    && matches(&r.fault.account, account)
-            })
-            .find_map(|r| (r.chance.f64() < r.fault.rate).then(|| r.fault.clone()))
+        let mut matching = rules.iter_mut().filter(|rule| rule.matches(caller, operation));
+        matching.find_map(|rule| rule.strikes().then(|| rule.fault.clone()))
     }
 }
 
@@ -105,8 +133,10 @@ mod tests {
             let faults = Faults::default();
             let rule = format!(r#"{{"service": "organizations", "trouble": "throttle", "rate": 0.1, "seed": {seed}}}"#);
             faults.set(vec![fault(&rule)]);
-            assert!((0..100).all(|_| faults.strike("1", &call("iam")).is_none()));
-            (0..1_000).map(|_| faults.strike("1", &call("organizations")).is_some()).collect::<Vec<_>>()
+            assert!((0..100).all(|_| faults.strike(&Caller::administrator("1"), &call("iam")).is_none()));
+            (0..1_000)
+                .map(|_| faults.strike(&Caller::administrator("1"), &call("organizations")).is_some())
+                .collect::<Vec<_>>()
         };
         let first = strikes(7);
         assert!((60..140).contains(&first.iter().filter(|s| **s).count()));
@@ -117,5 +147,26 @@ mod tests {
     #[test]
     fn a_rule_with_an_unknown_field_is_refused() {
         assert!(serde_json::from_str::<Fault>(r#"{"trouble": "throttle", "rate": 1, "servce": "s3"}"#).is_err());
+    }
+
+    #[test]
+    fn a_call_is_cut_off_after_so_many_and_only_for_whom_it_is_meant() {
+        let faults = Faults::default();
+        let call = Operation {
+            service: "iam".into(),
+            name: "CreateRole".into(),
+            protocol: Protocol::Query,
+            labels: Default::default(),
+        };
+        let lost = r#"{"principal": "user/", "operation": "Create*", "trouble": "lostAnswer", "rate": 1, "after": 2, "times": 1}"#;
+        let cut = r#"{"principal": "user/", "trouble": "reset", "rate": 1, "after": 2}"#;
+        faults.set(vec![fault(lost), fault(cut)]);
+        let who = Caller::administrator("1");
+        let strikes: Vec<_> = (0..5).map(|_| faults.strike(&who, &call).map(|f| f.trouble)).collect();
+        // Both rules count the calls that reach them: the third is lost, and the cut-off sees the others.
+        assert_eq!(strikes[..3], [None, None, Some(Trouble::LostAnswer)]);
+        assert_eq!(strikes[3..], [Some(Trouble::Reset), Some(Trouble::Reset)]);
+        let function = Caller { arn: "arn:aws:iam::1:role/koza/f".to_owned(), ..Caller::administrator("1") };
+        assert!(faults.strike(&function, &call).is_none());
     }
 }

@@ -1,39 +1,41 @@
 //! One endpoint before two emulators: says who calls what, refuses as AWS would, sends on, and writes everything down.
 
-use crate::accounts::Accounts;
 use crate::answer::{Refusal, json_answer};
-use crate::asynchrony::Asynchrony;
+use crate::asynchrony::{Asynchrony, Later};
 use crate::caller::Caller;
 use crate::costs::Costs;
+use crate::durations::{Durations, Job};
 use crate::faults::{Fault, Faults, Trouble};
 use crate::guardrails::Guardrails;
 use crate::identity_center::IdentityCenter;
 use crate::ledger::{Call, Ledger};
+use crate::lists::{Lists, lags};
 use crate::notebooks::Notebooks;
 use crate::operation::{self, Operation, Protocol, header};
 use crate::quotas::Quotas;
+use crate::resources::{Asked, is_member, passed_role, questions};
+use crate::roles::Roles;
 use crate::rules::{Place, Rules};
-use crate::upstream::Upstream;
+use crate::sessions::{Sessions, objection};
+use crate::upstream::{Question, Upstream};
 use crate::{MANAGEMENT, OPERATIONS};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Response, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, Response};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Services whose calls have no Region of their own.
-const GLOBAL: [&str; 6] = ["iam", "cloudfront", "organizations", "route53", "sts", "ce"];
-
 /// The gateway's state.
 #[derive(Debug)]
 pub struct Gateway {
     upstream: Upstream,
-    accounts: Accounts,
+    sessions: Sessions,
+    roles: Roles,
     guardrails: Guardrails,
     identity_center: IdentityCenter,
     notebooks: Notebooks,
@@ -41,6 +43,7 @@ pub struct Gateway {
     rules: Rules,
     quotas: Quotas,
     asynchrony: Asynchrony,
+    lists: Lists,
     faults: Faults,
     ledger: Ledger,
 }
@@ -54,17 +57,19 @@ struct Signed {
 
 impl Gateway {
     /// A gateway before these emulators.
-    pub fn new(upstream: Upstream, speed: f64) -> anyhow::Result<Self> {
+    pub fn new(upstream: Upstream, speed: f64, seed: u64) -> anyhow::Result<Self> {
         Ok(Self {
             upstream,
-            accounts: Accounts::default(),
+            sessions: Sessions::default(),
+            roles: Roles::default(),
             guardrails: Guardrails::default(),
             identity_center: IdentityCenter::default(),
             notebooks: Notebooks::default(),
             costs: Costs::default(),
             rules: Rules::default(),
             quotas: Quotas::read(speed)?,
-            asynchrony: Asynchrony::new(speed),
+            asynchrony: Asynchrony::new(Durations::read(speed, seed)?),
+            lists: Lists::default(),
             faults: Faults::default(),
             ledger: Ledger::default(),
         })
@@ -77,7 +82,7 @@ impl Gateway {
 
     /// The call's answer, with the trouble that was ordered for it.
     async fn answer(
-        &self,
+        self: &Arc<Self>,
         parts: &Parts,
         body: Bytes,
         signed: &Signed,
@@ -103,35 +108,26 @@ impl Gateway {
     }
 
     /// A call on its way: every step may answer it.
-    async fn call(&self, parts: &Parts, body: Bytes, signed: &Signed) -> Result<Response<Body>, Refusal> {
+    async fn call(self: &Arc<Self>, parts: &Parts, body: Bytes, signed: &Signed) -> Result<Response<Body>, Refusal> {
         let Signed { caller, region, operation } = signed;
         if let Some(refusal) = self.quotas.objection(Place { account: &caller.account, region }, operation) {
             return Err(refusal);
         }
         if operation.service == "sts" {
-            let role = operation::field(&body, "RoleArn").unwrap_or_default();
-            if self.asynchrony.is_unborn(role.split(':').nth(4).unwrap_or_default()) {
-                return Err(Refusal::denied(
-                    operation.protocol,
-                    format!("{role} is in an account that is still being made"),
-                ));
-            }
-            return self.accounts.sts(&self.upstream, caller, operation, &body).await;
+            return self.sts(caller, operation, &body).await;
         }
         let account = self.account(caller, operation)?;
-        let is_member = caller.account != MANAGEMENT && caller.account != OPERATIONS;
-        if is_member {
-            self.admit(parts, &body, signed).await?;
-        }
-        if let Some(refusal) = self.asynchrony.objection(operation) {
+        let place = Place { account, region };
+        self.admit(parts, &body, signed).await?;
+        if let Some(refusal) = self.asynchrony.objection(&self.quotas, place, operation, &body) {
             return Err(refusal);
         }
         if let Some(answer) = self.own_answer(operation, &body) {
             return answer;
         }
         let on_moto = account != OPERATIONS;
-        let place = Place { account, region };
         if on_moto {
+            self.as_strict_as_aws(place, operation, &body).await?;
             if let Some(answer) = self.notebooks.lacking(place, operation) {
                 return Ok(answer);
             }
@@ -140,9 +136,6 @@ impl Gateway {
                 && let Some(answer) = crate::duplicates::answer(&self.upstream, operation, &asked()).await
             {
                 return answer;
-            }
-            if let Some(refusal) = self.rules.objection(&self.upstream, place, operation, &body).await {
-                return Err(refusal);
             }
         }
         let mut headers = parts.headers.clone();
@@ -153,29 +146,165 @@ impl Gateway {
                 headers.insert("host", host);
             }
         }
-        let upstream = if on_moto { &self.upstream.moto } else { &self.upstream.ministack };
         let path = parts.uri.path_and_query().map_or("/", |p| p.as_str());
         if on_moto && operation.service == "s3" && operation.name == "GetObjectRetention" {
-            return crate::object_lock::retention(&self.upstream, path, &headers).await;
+            return crate::object_lock::retention(&self.upstream, account, path, &headers).await;
         }
-        let answer = self.upstream.send(upstream, &parts.method, path, &headers, body.clone()).await?;
-        let answer = match on_moto && answer.status().is_success() && Asynchrony::concerns(operation) {
-            true => self.as_it_is_now(operation, answer).await?,
+        if on_moto && let Some(later) = self.asynchrony.later(place, operation, &body) {
+            return Ok(self.do_later(later, account, parts.method.clone(), path.to_owned(), headers, body));
+        }
+        let listed = (on_moto && lags(operation)).then(|| list_place(place, operation));
+        if let Some(listed) = &listed
+            && let Some(as_it_was) = self.lists.as_it_was(listed.clone(), path, &body)
+        {
+            return Ok(Response::new(Body::from(as_it_was)));
+        }
+        let host = self.upstream.host(account);
+        let answer = self.upstream.send(host, &parts.method, path, &headers, body.clone()).await?;
+        if !answer.status().is_success() {
+            return Ok(answer);
+        }
+        if !reads(&operation.name) {
+            self.wrote(place, operation);
+        }
+        if !on_moto {
+            return Ok(answer);
+        }
+        if let Some(listed) = listed {
+            let (parts, answer) = answer.into_parts();
+            let answer = read(answer).await?;
+            self.lists.answered(listed, path, body, answer.clone());
+            return Ok(Response::from_parts(parts, Body::from(answer)));
+        }
+        let answer = match Asynchrony::concerns(operation) {
+            true => self.as_it_is_now(place, operation, &body, answer).await?,
             false => answer,
         };
-        if operation.service == "organizations" && !reads(&operation.name) {
-            self.guardrails.forget();
-        }
-        if matches!(operation.service.as_str(), "iam" | "cloudformation") && !reads(&operation.name) {
-            self.accounts.forget(account);
-        }
-        if operation.service == "sagemaker" && answer.status() == StatusCode::OK {
-            self.notebooks.after(place, operation, &body);
-        }
-        if operation.service == "sso" && answer.status() == StatusCode::OK {
-            return self.after_identity_center(operation, &body, answer).await;
+        match (operation.service.as_str(), operation.name.as_str()) {
+            ("sagemaker", _) => self.notebooks.after(place, operation, &body),
+            ("logs", "DeleteLogGroup") => self.log_group_returns(place, &body),
+            ("sso", _) => return self.after_identity_center(operation, &body, answer).await,
+            _ => {}
         }
         Ok(answer)
+    }
+
+    /// Sessions are the gateway's own.
+    async fn sts(&self, caller: &Caller, operation: &Operation, body: &[u8]) -> Result<Response<Body>, Refusal> {
+        let role = operation::field(body, "RoleArn").unwrap_or_default();
+        let account = role.split(':').nth(4).unwrap_or_default();
+        if self.asynchrony.is_closed_yet(account) {
+            let words =
+                format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {role}", caller.session);
+            return Err(Refusal::denied(operation.protocol, words));
+        }
+        if is_member(&caller.account) && operation.name == "AssumeRole" {
+            let question = crate::policies::Question::new("sts:AssumeRole", role.as_str());
+            self.admit_one(caller, operation.protocol, &question).await?;
+        }
+        let path = match account.is_empty() {
+            true => None,
+            false => self.guardrails.of(&self.upstream, account).await.ok().map(|e| e.path.clone()),
+        };
+        self.sessions.sts(&self.upstream, &self.roles, caller, operation, body, path).await
+    }
+
+    /// What AWS refuses and the emulators let pass.
+    async fn as_strict_as_aws(&self, place: Place<'_>, operation: &Operation, body: &[u8]) -> Result<(), Refusal> {
+        if let Some((role, service)) = passed_role(operation, body)
+            && let Some(role) = self.roles.by_arn(&self.upstream, &role).await
+            && !role.trusts_service(service, place.account)
+        {
+            let words = format!("Role {} is invalid or cannot be assumed", role.arn);
+            return Err(Refusal::new("ValidationError", words));
+        }
+        if operation.service == "iam"
+            && let Some(name) = operation::field(body, "RoleName")
+            && let Some(trust) = operation::field(body, "AssumeRolePolicyDocument")
+                .or_else(|| operation::field(body, "PolicyDocument").filter(|_| operation.name.contains("AssumeRole")))
+        {
+            let written = self.roles.remember_principals(&self.upstream, place.account, &name, &trust).await;
+            written.map_err(|principal| {
+                Refusal::new("MalformedPolicyDocument", format!("Invalid principal in policy: \"AWS\":\"{principal}\""))
+            })?;
+        }
+        if operation.service == "s3"
+            && operation.name == "CreateBucket"
+            && let Some(bucket) = operation.labels.get("Bucket")
+            && self.upstream.has_bucket_elsewhere(place.account, bucket).await
+        {
+            let words = "The requested bucket name is not available. The bucket namespace is shared by all users of the system.";
+            return Err(Refusal { status: 409, ..Refusal::new("BucketAlreadyExists", words) });
+        }
+        match self.rules.objection(&self.upstream, &self.roles, place, operation, body).await {
+            Some(refusal) => Err(refusal),
+            None => Ok(()),
+        }
+    }
+
+    /// Does a call when its time has come, and answers it now.
+    fn do_later(
+        self: &Arc<Self>,
+        later: Later,
+        account: &str,
+        method: Method,
+        path: String,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Response<Body> {
+        if later.after == Duration::MAX {
+            return later.answer;
+        }
+        let (gateway, account) = (self.clone(), account.to_owned());
+        tokio::spawn(async move {
+            tokio::time::sleep(later.after).await;
+            let host = gateway.upstream.host(&account);
+            let done = gateway.upstream.send(host, &method, &path, &headers, body).await;
+            if let (Ok(answer), Some(stack)) = (done, later.stack)
+                && !answer.status().is_success()
+            {
+                let text = read(answer.into_body()).await.unwrap_or_default();
+                let text = String::from_utf8_lossy(&text);
+                gateway
+                    .asynchrony
+                    .stack_failed(stack, crate::answer::element(&text, "Message").unwrap_or(&text).to_owned());
+            }
+            gateway.roles.forget(&account);
+            gateway.lists.forget(&account);
+        });
+        later.answer
+    }
+
+    /// What has to be forgotten after a write.
+    fn wrote(&self, place: Place<'_>, operation: &Operation) {
+        match operation.service.as_str() {
+            "organizations" => self.guardrails.change(self.asynchrony.duration(Job::Policy)),
+            "iam" => self.roles.forget(place.account),
+            "cloudformation" => {
+                self.roles.forget(place.account);
+                self.lists.forget(place.account);
+            }
+            _ => {}
+        }
+        if matches!(operation.service.as_str(), "iam" | "ec2" | "s3" | "logs") && is_member(place.account) {
+            self.lists.wrote(list_place(place, operation), self.asynchrony.duration(Job::List));
+        }
+    }
+
+    /// A function that still ran makes its log group again, once.
+    fn log_group_returns(self: &Arc<Self>, place: Place<'_>, body: &[u8]) {
+        let asked: Value = serde_json::from_slice(body).unwrap_or_default();
+        let name = asked["logGroupName"].as_str().unwrap_or_default();
+        let Some(after) = self.asynchrony.log_group_returns(place, name) else { return };
+        let (gateway, name) = (self.clone(), name.to_owned());
+        let (account, region) = (place.account.to_owned(), place.region.to_owned());
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            let body = json!({"logGroupName": name});
+            let target = "Logs_20140328.CreateLogGroup";
+            let _ = gateway.upstream.ask(&account, &region, "logs", Question::Json(target, &body)).await;
+            gateway.lists.forget(&account);
+        });
     }
 
     /// The account that the call works in.
@@ -199,87 +328,56 @@ impl Gateway {
         }
     }
 
-    /// Service control policies.
+    /// Policies: those of the caller's role, and in a member account the service control policies.
     async fn admit(&self, parts: &Parts, body: &[u8], signed: &Signed) -> Result<(), Refusal> {
         let Signed { caller, region, operation } = signed;
-        let service = operation.service.as_str();
-        let requested = if GLOBAL.contains(&service) { "us-east-1" } else { region.as_str() };
-        let mut context = vec![("aws:RequestedRegion", requested), ("aws:ResourceAccount", caller.account.as_str())];
-        let text = String::from_utf8_lossy(body);
-        let lock_mode = header(parts, "x-amz-object-lock-mode")
-            .or_else(|| crate::answer::element(&text, "Mode").filter(|_| operation.name == "PutObjectRetention"));
-        if let Some(mode) = lock_mode {
-            context.push(("s3:object-lock-mode", mode));
+        if caller.role.is_none() && !is_member(&caller.account) {
+            return Ok(());
         }
-        let resource = self.resource(signed, body).await;
-        let mut asked: Vec<(String, String)> = operation::iam_actions(operation, parts.method.as_str())
-            .into_iter()
-            .map(|action| (action, resource.clone()))
-            .collect();
-        if let Some(role) = passed_role(operation, body) {
-            asked.push(("iam:PassRole".to_owned(), role));
-        }
-        for (action, resource) in asked {
-            let objection = self.guardrails.objection(&self.upstream, caller, &action, &resource, &context).await;
-            if let Some(why) = objection {
-                return Err(Refusal::denied(
-                    operation.protocol,
-                    format!(
-                        "User: {} is not authorized to perform: {action} on resource: {resource} {why}",
-                        caller.session
-                    ),
-                ));
-            }
+        let organization = match operation.service.as_str() {
+            "organizations" => self.guardrails.of(&self.upstream, MANAGEMENT).await.map(|e| e.path.clone()),
+            _ => Ok(String::new()),
+        };
+        let organization = organization.map_err(|e| Refusal::new("ServiceUnavailable", e))?;
+        let organization = organization.split('/').next().unwrap_or_default();
+        let asked = Asked { caller, region, operation, parts, body };
+        for question in questions(asked, &self.upstream, &self.roles, organization).await {
+            self.admit_one(caller, operation.protocol, &question).await?;
         }
         Ok(())
     }
 
-    /// The ARN that a policy sees. Exact for IAM's things and S3's, which policies of ours name.
-    async fn resource(&self, signed: &Signed, body: &[u8]) -> String {
-        let Signed { caller, region, operation } = signed;
-        let account = &caller.account;
-        match operation.service.as_str() {
-            "iam" => {
-                if let Some(arn) = operation::field(body, "PolicyArn")
-                    .filter(|_| operation.name.contains("Policy") && !operation.name.contains("RolePolicy"))
-                {
-                    return arn;
+    async fn admit_one(
+        &self,
+        caller: &Caller,
+        protocol: Protocol,
+        question: &crate::policies::Question,
+    ) -> Result<(), Refusal> {
+        let mut why = None;
+        if is_member(&caller.account) {
+            why = match self.guardrails.of(&self.upstream, &caller.account).await {
+                Ok(effective) => effective.objection(caller, question),
+                Err(error) => {
+                    tracing::error!(account = caller.account, error, "service control policies cannot be read");
+                    Some("because its service control policies could not be read")
                 }
-                match operation::field(body, "RoleName") {
-                    Some(name) => match self.accounts.role(&self.upstream, account, &name).await {
-                        Some(role) => role.arn,
-                        None => {
-                            let path = operation::field(body, "Path").unwrap_or_else(|| "/".to_owned());
-                            format!("arn:aws:iam::{account}:role{path}{name}")
-                        }
-                    },
-                    None => {
-                        let path = operation::field(body, "Path").unwrap_or_else(|| "/".to_owned());
-                        match operation::field(body, "PolicyName") {
-                            Some(name) => format!("arn:aws:iam::{account}:policy{path}{name}"),
-                            None => format!("arn:aws:iam::{account}:any"),
-                        }
-                    }
-                }
-            }
-            "s3" => {
-                let part = |name: &str| operation.labels.get(name).cloned().unwrap_or_default();
-                match (part("Bucket"), part("Key+")) {
-                    // ListBuckets names no bucket, and an ARN without one is none.
-                    (bucket, _) if bucket.is_empty() => format!("arn:aws:s3:{region}:{account}:any"),
-                    (bucket, key) if key.is_empty() => format!("arn:aws:s3:::{bucket}"),
-                    (bucket, key) => format!("arn:aws:s3:::{bucket}/{key}"),
-                }
-            }
-            service => format!("arn:aws:{service}:{region}:{account}:any"),
+            };
         }
+        if why.is_none() {
+            why = objection(&self.upstream, &self.roles, caller, question).await;
+        }
+        let Some(why) = why else { return Ok(()) };
+        let (who, action, resource) = (&caller.session, &question.action, &question.resource);
+        let words = format!("User: {who} is not authorized to perform: {action} on resource: {resource} {why}");
+        Err(Refusal::denied(protocol, words))
     }
 
     /// What the gateway answers because the emulators cannot.
-    fn own_answer(&self, operation: &Operation, body: &[u8]) -> Option<Result<Response<Body>, Refusal>> {
+    fn own_answer(self: &Arc<Self>, operation: &Operation, body: &[u8]) -> Option<Result<Response<Body>, Refusal>> {
         let asked = || serde_json::from_slice::<Value>(body).unwrap_or_default();
         match operation.service.as_str() {
             "ce" => Some(self.costs.answer(&operation.name, &asked())),
+            "sso" if operation.name == "ProvisionPermissionSet" => Some(Ok(self.provision(asked()))),
             "sso" => self.identity_center.lacking(&self.asynchrony, &operation.name, &asked()).map(Ok),
             "account" if operation.name == "ListRegions" => Some(Ok(regions())),
             _ => None,
@@ -287,15 +385,50 @@ impl Gateway {
     }
 
     /// An answer without what is not done yet.
-    async fn as_it_is_now(&self, operation: &Operation, answer: Response<Body>) -> Result<Response<Body>, Refusal> {
+    async fn as_it_is_now(
+        &self,
+        place: Place<'_>,
+        operation: &Operation,
+        asked: &[u8],
+        answer: Response<Body>,
+    ) -> Result<Response<Body>, Refusal> {
         let (mut parts, body) = answer.into_parts();
         let body = read(body).await?;
         let text = String::from_utf8_lossy(&body);
-        let Some(seen) = self.asynchrony.seen(operation, &text) else {
+        if operation.name == "CreateAccount" {
+            let answer: Value = serde_json::from_str(&text).unwrap_or_default();
+            if let Some(account) = answer["CreateAccountStatus"]["AccountId"].as_str() {
+                crate::identity_center::make_access_role(&self.upstream, account).await;
+            }
+        }
+        let Some(seen) = self.asynchrony.seen(place, operation, asked, &text) else {
             return Ok(Response::from_parts(parts, Body::from(body)));
         };
         parts.headers.remove("content-length");
         Ok(Response::from_parts(parts, Body::from(seen)))
+    }
+
+    /// Writes a permission set into its accounts, which takes its time.
+    fn provision(self: &Arc<Self>, asked: Value) -> Response<Body> {
+        let accounts = self.identity_center.accounts_to_provision(&asked);
+        let id = format!("{:08x}-0000-4000-8000-{:012x}", fastrand::u32(..), fastrand::u64(..) >> 16);
+        let lasts = self.asynchrony.provision(&id, accounts.len());
+        let status = json!({"PermissionSetProvisioningStatus": {
+            "Status": "IN_PROGRESS", "RequestId": id, "PermissionSetArn": asked["PermissionSetArn"]}});
+        let gateway = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(lasts).await;
+            for account in accounts {
+                let (instance, set) = (&asked["InstanceArn"], &asked["PermissionSetArn"]);
+                if let Err(error) = crate::identity_center::write_role(&gateway.upstream, &account, instance, set).await
+                {
+                    tracing::error!(account, error, "a permission set could not be provisioned");
+                }
+                gateway.roles.forget(&account);
+                gateway.lists.forget(&account);
+            }
+        });
+        json_answer(&status)
     }
 
     async fn after_identity_center(
@@ -312,7 +445,9 @@ impl Gateway {
             .after(&self.upstream, &operation.name, &asked, &answered)
             .await
             .map_err(|e| Refusal::new("ConflictException", e))?;
-        self.accounts.forget(asked["TargetId"].as_str().unwrap_or_default());
+        let account = asked["TargetId"].as_str().unwrap_or_default();
+        self.roles.forget(account);
+        self.lists.forget(account);
         Ok(Response::from_parts(parts, Body::from(answer)))
     }
 
@@ -324,12 +459,19 @@ impl Gateway {
         let portal = ["/assignment/accounts", "/assignment/roles", "/federation/credentials"];
         if portal.contains(&path) {
             let token = header(parts, "x-amz-sso_bearer_token").unwrap_or_default();
-            let answer = self.identity_center.portal(&self.upstream, &self.accounts, path, &query, token).await;
+            let answer = self.identity_center.portal(&self.upstream, &self.sessions, path, &query, token).await;
             return Some(answer.unwrap_or_else(|r| r.into_response(Protocol::RestJson)));
         }
         let asked = || serde_json::from_slice::<Value>(body).unwrap_or_default();
         Some(match path {
             "/_koza/health" => json_answer(&json!({"ok": true})),
+            "/_koza/ready" => match self.upstream.is_ready().await {
+                true => json_answer(&json!({"ok": true})),
+                false => {
+                    Refusal { status: 503, ..Refusal::new("ServiceUnavailable", "an emulator does not answer yet") }
+                        .into_response(Protocol::Json)
+                }
+            },
             "/_koza/calls" => {
                 let since = query.get("since").and_then(|s| s.parse().ok()).unwrap_or(0);
                 Response::new(Body::from(self.ledger.since(since)))
@@ -383,7 +525,7 @@ impl Gateway {
             protocol: Protocol::RestJson,
             labels: HashMap::new(),
         });
-        let caller = self.accounts.caller(key).ok_or_else(|| Refusal {
+        let caller = self.sessions.caller(key).ok_or_else(|| Refusal {
             status: 403,
             ..Refusal::new(
                 "InvalidClientTokenId",
@@ -409,7 +551,7 @@ async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Respon
         Err(refusal) => return refusal.into_response(Protocol::Query),
     };
     let protocol = signed.operation.protocol;
-    let fault = gateway.faults.strike(&signed.caller.account, &signed.operation);
+    let fault = gateway.faults.strike(&signed.caller, &signed.operation);
     let (answer, error) = match gateway.answer(&parts, body, &signed, fault.as_ref()).await {
         Err(refusal) => {
             let code = refusal.code.clone();
@@ -487,17 +629,10 @@ fn host(operation: &Operation, region: &str) -> String {
     }
 }
 
-/// The role that a request hands to a service.
-fn passed_role(operation: &Operation, body: &[u8]) -> Option<String> {
-    match (operation.service.as_str(), operation.name.as_str()) {
-        ("cloudformation", "CreateStack" | "UpdateStack" | "DeleteStack") => operation::field(body, "RoleARN"),
-        ("lambda", "CreateFunction") | ("sagemaker", "CreateNotebookInstance") => {
-            let asked: Value = serde_json::from_slice(body).ok()?;
-            let role = asked["Role"].as_str().or(asked["RoleArn"].as_str())?;
-            Some(role.to_owned())
-        }
-        _ => None,
-    }
+/// Where a list is shared: IAM and S3 have no Region.
+fn list_place(place: Place<'_>, operation: &Operation) -> (String, String, String) {
+    let region = if matches!(operation.service.as_str(), "iam" | "s3") { "" } else { place.region };
+    (place.account.to_owned(), region.to_owned(), operation.service.clone())
 }
 
 /// The Regions that are enabled by default (AWS Account Management, "Regions enabled by default").

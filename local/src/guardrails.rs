@@ -1,139 +1,101 @@
-//! Service control policies on calls of member accounts, evaluated by the crate `iam-rs`.
+//! Service control policies on calls of member accounts.
 //!
-//! At each level (root, every OU on the way, the account) some policy must allow the action, and none may deny it.
+//! At each level (root, every OU on the way, the account) some policy must allow the action, and none may deny it. A change
+//! takes effect some seconds after it was made.
 
-use crate::MANAGEMENT;
 use crate::caller::Caller;
+use crate::policies::{Question, together};
 use crate::upstream::Upstream;
-use iam_rs::{Arn, Context, ContextValue, Decision, IAMPolicy, IAMRequest, Principal, PrincipalId};
-use serde_json::{Value, json};
+use iam_rs::{Decision, IAMPolicy};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-/// What is attached where: one list of policies a level.
-type Levels = Arc<Vec<Vec<IAMPolicy>>>;
+/// Where an account is, and what binds it there.
+#[derive(Debug)]
+pub struct Effective {
+    /// Organization, root, units: `o-…/r-…/ou-…/`, as `aws:ResourceOrgPaths` has it.
+    pub path: String,
+    /// One list of policies a level, from the account up to the root.
+    levels: Vec<Vec<IAMPolicy>>,
+}
 
-/// Effective policies by account, until something in the organization changes.
+/// What is in effect, until a change takes effect.
+#[derive(Debug)]
+struct Known {
+    effective: Arc<Effective>,
+    until: Option<Instant>,
+}
+
+/// Effective policies by account.
 #[derive(Debug, Default)]
 pub struct Guardrails {
-    levels: Mutex<HashMap<String, Levels>>,
+    known: Mutex<HashMap<String, Known>>,
 }
 
 impl Guardrails {
-    /// Forgets what was read: called after every write to Organizations.
-    pub fn forget(&self) {
-        self.lock().clear();
+    /// Something in the organization was changed: it takes effect everywhere after `delay`.
+    pub fn change(&self, delay: Duration) {
+        let until = Instant::now() + delay;
+        for known in self.lock().values_mut() {
+            known.until.get_or_insert(until);
+        }
     }
 
+    /// What is in effect for an account now.
+    pub async fn of(&self, upstream: &Upstream, account: &str) -> Result<Arc<Effective>, String> {
+        let known = |k: &Known| k.until.is_none_or(|until| Instant::now() < until).then(|| k.effective.clone());
+        let in_effect = self.lock().get(account).and_then(known);
+        if let Some(effective) = in_effect {
+            return Ok(effective);
+        }
+        let answer = upstream.question(crate::MANAGEMENT, "/_koza/account", &[("id", account)]).await?;
+        let mut levels = Vec::new();
+        for level in answer["levels"].as_array().into_iter().flatten() {
+            let policies = level.as_array().into_iter().flatten().filter_map(|p| p.as_str());
+            levels.push(policies.map(serde_json::from_str).collect::<Result<_, _>>().map_err(|e| e.to_string())?);
+        }
+        let path = answer["path"].as_str().unwrap_or_default().to_owned();
+        let effective = Arc::new(Effective { path, levels });
+        self.lock().insert(account.to_owned(), Known { effective: effective.clone(), until: None });
+        Ok(effective)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
+        self.known.lock().unwrap_or_else(|e| e.into_inner())
+    }
+}
+
+impl Effective {
     /// Why the call may not be made, or `None` if it may.
-    pub async fn objection(
-        &self,
-        upstream: &Upstream,
-        caller: &Caller,
-        action: &str,
-        resource: &str,
-        context: &[(&str, &str)],
-    ) -> Option<&'static str> {
-        let cached = self.lock().get(&caller.account).cloned();
-        let levels = match cached {
-            Some(levels) => levels,
-            None => match read(upstream, &caller.account).await {
-                Ok(levels) => {
-                    let levels = Arc::new(levels);
-                    self.lock().insert(caller.account.clone(), levels.clone());
-                    levels
-                }
-                Err(error) => {
-                    tracing::error!(account = caller.account, error, "service control policies cannot be read");
-                    return Some("because its service control policies could not be read");
-                }
-            },
-        };
+    pub fn objection(&self, caller: &Caller, question: &Question) -> Option<&'static str> {
         let mut allowed_everywhere = true;
-        for level in levels.iter() {
-            let mut allowed = false;
-            for policy in level {
-                match evaluate(policy, caller, action, resource, context) {
-                    Decision::Deny => return Some("with an explicit deny in a service control policy"),
-                    Decision::Allow => allowed = true,
-                    Decision::NotApplicable => {}
-                }
+        for level in &self.levels {
+            match together(level, caller, question) {
+                Decision::Deny => return Some("with an explicit deny in a service control policy"),
+                Decision::Allow => {}
+                Decision::NotApplicable => allowed_everywhere = false,
             }
-            allowed_everywhere &= allowed;
         }
         (!allowed_everywhere).then_some("because no service control policy allows the action")
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Levels>> {
-        self.levels.lock().unwrap_or_else(|e| e.into_inner())
-    }
-}
-
-async fn read(upstream: &Upstream, account: &str) -> Result<Vec<Vec<IAMPolicy>>, String> {
-    let ask = async |operation: &str, body: Value| {
-        let target = format!("AWSOrganizationsV20161128.{operation}");
-        upstream.ask_json(MANAGEMENT, "us-east-1", "organizations", &target, &body).await
-    };
-    let mut levels = Vec::new();
-    let mut target = account.to_owned();
-    loop {
-        let answer =
-            ask("ListPoliciesForTarget", json!({"TargetId": target, "Filter": "SERVICE_CONTROL_POLICY"})).await?;
-        let mut level = Vec::new();
-        for policy in answer["Policies"].as_array().into_iter().flatten() {
-            let described = ask("DescribePolicy", json!({"PolicyId": policy["Id"]})).await?;
-            let content = described["Policy"]["Content"].as_str().unwrap_or_default();
-            level.push(serde_json::from_str(content).map_err(|e| format!("{}: {e}", policy["Name"]))?);
-        }
-        levels.push(level);
-        if target.starts_with("r-") {
-            return Ok(levels);
-        }
-        let parents = ask("ListParents", json!({"ChildId": target})).await?;
-        target = parents["Parents"][0]["Id"].as_str().ok_or("no parent")?.to_owned();
-    }
-}
-
-/// One policy's word on one call.
-pub fn evaluate(
-    policy: &IAMPolicy,
-    caller: &Caller,
-    action: &str,
-    resource: &str,
-    context: &[(&str, &str)],
-) -> Decision {
-    let mut facts = Context::new();
-    let own = [("aws:PrincipalArn", caller.arn.as_str()), ("aws:PrincipalAccount", caller.account.as_str())];
-    for (key, value) in own.iter().chain(context) {
-        facts.insert((*key).to_owned(), ContextValue::String((*value).to_owned()));
-    }
-    let resource = Arn::parse(resource)
-        .or_else(|_| Arn::parse("arn:aws:none:::any"))
-        .unwrap_or_else(|_| unreachable!("a fixed ARN"));
-    let principal = Principal::Aws(PrincipalId::String(caller.arn.clone()));
-    let request = IAMRequest::new_with_context(principal, action, resource, facts);
-    match iam_rs::evaluate_policy(policy, &request) {
-        Ok(decision) => decision,
-        Err(error) => {
-            tracing::error!(action, %error, "a policy could not be evaluated");
-            Decision::Deny
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policies::evaluate;
+    use serde_json::{Value, json};
 
     fn caller(name: &str) -> Caller {
-        let arn = format!("arn:aws:iam::111111111111:{name}");
-        Caller { account: "111111111111".into(), session: arn.clone(), arn }
+        Caller { arn: format!("arn:aws:iam::111111111111:{name}"), ..Caller::administrator("111111111111") }
     }
 
-    fn decide(statement: Value, who: &str, action: &str, resource: &str, context: &[(&str, &str)]) -> Decision {
+    fn decide(statement: Value, who: &str, action: &str, resource: &str, facts: &[(&'static str, &str)]) -> Decision {
         let policy = json!({"Version": "2012-10-17", "Statement": [statement]});
         let policy = serde_json::from_value(policy).expect("a policy");
-        evaluate(&policy, &caller(who), action, resource, context)
+        let question = facts.iter().fold(Question::new(action, resource), |q, (key, value)| q.with(key, *value));
+        evaluate(&policy, &caller(who), &question)
     }
 
     const LEARNER: &str = "role/aws-reserved/sso.amazonaws.com/ap-northeast-1/AWSReservedSSO_koza-learner_0";

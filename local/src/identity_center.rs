@@ -2,9 +2,10 @@
 //!
 //! AWS makes a role in an account for each permission set that is assigned there; moto does not, so the gateway does.
 
-use crate::accounts::Accounts;
 use crate::answer::{Refusal, json_answer};
 use crate::asynchrony::Asynchrony;
+use crate::caller::Session;
+use crate::sessions::Sessions;
 use crate::upstream::{Question, Upstream};
 use crate::{MANAGEMENT, REGION};
 use axum::body::Body;
@@ -78,12 +79,22 @@ impl IdentityCenter {
                 Some(json_answer(&json!({"AccountIds": accounts})))
             }
             "DescribePermissionSetProvisioningStatus" => {
-                Some(json_answer(&json!({"PermissionSetProvisioningStatus": {
-                    "Status": "SUCCEEDED", "RequestId": body["ProvisionPermissionSetRequestId"]
-                }})))
+                let request = &body["ProvisionPermissionSetRequestId"];
+                let under_way = request.as_str().is_some_and(|id| now.is_being_provisioned(id));
+                let status = if under_way { "IN_PROGRESS" } else { "SUCCEEDED" };
+                Some(json_answer(&json!({"PermissionSetProvisioningStatus": {"Status": status, "RequestId": request}})))
             }
             _ => None,
         }
+    }
+
+    /// The accounts that a `ProvisionPermissionSet` is about.
+    pub fn accounts_to_provision(&self, asked: &Value) -> Vec<String> {
+        if asked["TargetType"] == "AWS_ACCOUNT" {
+            return asked["TargetId"].as_str().map(str::to_owned).into_iter().collect();
+        }
+        let set = asked["PermissionSetArn"].as_str().unwrap_or_default();
+        lock(&self.provisioned).get(set).into_iter().flatten().cloned().collect()
     }
 
     /// What AWS does besides, after moto has said yes.
@@ -113,7 +124,7 @@ impl IdentityCenter {
         let arn = set.as_str().unwrap_or_default().to_owned();
         if kind == "create" {
             lock(&self.provisioned).entry(arn).or_default().insert(account.to_owned());
-            return make_role(upstream, account, &asked["InstanceArn"], set).await;
+            return write_role(upstream, account, &asked["InstanceArn"], set).await;
         }
         let body = json!({"InstanceArn": asked["InstanceArn"], "AccountId": account, "PermissionSetArn": set});
         let left = admin(upstream, "ListAccountAssignments", &body).await?;
@@ -140,7 +151,7 @@ impl IdentityCenter {
     pub async fn portal(
         &self,
         upstream: &Upstream,
-        accounts: &Accounts,
+        sessions: &Sessions,
         path: &str,
         query: &HashMap<String, String>,
         token: &str,
@@ -175,7 +186,9 @@ impl IdentityCenter {
                     .find(|(account, set)| Some(account.as_str()) == wanted && Some(set.name.as_str()) == role)
                     .ok_or_else(|| Refusal { status: 403, ..Refusal::new("ForbiddenException", "No access") })?;
                 let arn = role_arn(account, &set.role);
-                let (key, _) = accounts.give(&arn, &user).ok_or_else(|| broken(format!("{arn} is no role")))?;
+                let session = Session { role_id: None, policy: None };
+                let (key, _) =
+                    sessions.give(&arn, &user, session).ok_or_else(|| broken(format!("{arn} is no role")))?;
                 let expires = (jiff::Timestamp::now() + jiff::SignedDuration::from_hours(8)).as_millisecond();
                 Ok(json_answer(&json!({"roleCredentials": {
                     "accessKeyId": key, "secretAccessKey": "local", "sessionToken": format!("local-{key}"), "expiration": expires
@@ -244,28 +257,38 @@ async fn iam(upstream: &Upstream, account: &str, fields: &[(&str, &str)]) -> (u1
     upstream.ask(account, "us-east-1", "iam", Question::Form(&form)).await
 }
 
-async fn make_role(upstream: &Upstream, account: &str, instance_arn: &Value, set: &Value) -> Result<(), String> {
+/// Makes or rewrites the role of a permission set in an account: its policies as the set names them now.
+pub async fn write_role(upstream: &Upstream, account: &str, instance_arn: &Value, set: &Value) -> Result<(), String> {
     let name = role_name(upstream, instance_arn, set).await?;
-    if crate::accounts::role(upstream, account, &name).await.is_some() {
-        return Ok(());
-    }
+    remove_policies(upstream, account, &name).await;
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["sts:AssumeRoleWithSAML", "sts:TagSession"],
         "Principal": {"Federated": format!("arn:aws:iam::{account}:saml-provider/AWSSSO_koza_DO_NOT_DELETE")},
         "Condition": {"StringEquals": {"SAML:aud": "https://signin.aws.amazon.com/saml"}}}]})
     .to_string();
-    let (path, action) = (role_path(), ("Action", "CreateRole"));
-    let made =
-        iam(upstream, account, &[action, ("RoleName", &name), ("Path", &path), ("AssumeRolePolicyDocument", &trust)])
-            .await;
-    if made.0 != 200 {
-        return Err(made.1);
+    let path = role_path();
+    let make = [
+        ("Action", "CreateRole"),
+        ("RoleName", name.as_str()),
+        ("Path", path.as_str()),
+        ("AssumeRolePolicyDocument", trust.as_str()),
+    ];
+    let (status, text) = iam(upstream, account, &make).await;
+    if status != 200 && !text.contains("EntityAlreadyExists") {
+        return Err(text);
     }
     let body = json!({"InstanceArn": instance_arn, "PermissionSetArn": set});
     let references = admin(upstream, "ListCustomerManagedPolicyReferencesInPermissionSet", &body).await?;
-    for reference in references["CustomerManagedPolicyReferences"].as_array().into_iter().flatten() {
-        let path = reference["Path"].as_str().unwrap_or("/");
-        let policy = reference["Name"].as_str().unwrap_or_default();
-        let arn = format!("arn:aws:iam::{account}:policy{path}{policy}");
+    let managed = admin(upstream, "ListManagedPoliciesInPermissionSet", &body).await?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let own = references["CustomerManagedPolicyReferences"].as_array().into_iter().flatten().map(|reference| {
+        format!(
+            "arn:aws:iam::{account}:policy{}{}",
+            reference["Path"].as_str().unwrap_or("/"),
+            text(&reference["Name"])
+        )
+    });
+    let of_aws = managed["AttachedManagedPolicies"].as_array().into_iter().flatten().map(|policy| text(&policy["Arn"]));
+    for arn in own.chain(of_aws) {
         let attach = [("Action", "AttachRolePolicy"), ("RoleName", name.as_str()), ("PolicyArn", arn.as_str())];
         let (status, text) = iam(upstream, account, &attach).await;
         if status != 200 {
@@ -273,14 +296,48 @@ async fn make_role(upstream: &Upstream, account: &str, instance_arn: &Value, set
             return Err(format!("policy {arn} is not in the account: {text}"));
         }
     }
+    let inline = admin(upstream, "GetInlinePolicyForPermissionSet", &body).await?;
+    if let Some(document) = inline["InlinePolicy"].as_str().filter(|document| !document.is_empty()) {
+        let put = [
+            ("Action", "PutRolePolicy"),
+            ("RoleName", name.as_str()),
+            ("PolicyName", "AwsSSOInlinePolicy"),
+            ("PolicyDocument", document),
+        ];
+        let (status, text) = iam(upstream, account, &put).await;
+        if status != 200 {
+            return Err(text);
+        }
+    }
     Ok(())
 }
 
-async fn remove_role(upstream: &Upstream, account: &str, name: &str) {
+/// The role that AWS makes in a new account: full rights, and the management account's trust.
+pub async fn make_access_role(upstream: &Upstream, account: &str) {
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"AWS": format!("arn:aws:iam::{MANAGEMENT}:root")}}]})
+    .to_string();
+    let name = ("RoleName", "OrganizationAccountAccessRole");
+    // The process of the organization has made it already, without rights; the account's own may be another.
+    iam(upstream, account, &[("Action", "CreateRole"), name, ("AssumeRolePolicyDocument", &trust)]).await;
+    let all = ("PolicyArn", "arn:aws:iam::aws:policy/AdministratorAccess");
+    let (status, text) = iam(upstream, account, &[("Action", "AttachRolePolicy"), name, all]).await;
+    if status != 200 {
+        tracing::error!(account, text, "the access role could not be made");
+    }
+}
+
+async fn remove_policies(upstream: &Upstream, account: &str, name: &str) {
     let (_, text) = iam(upstream, account, &[("Action", "ListAttachedRolePolicies"), ("RoleName", name)]).await;
     for part in text.split("<PolicyArn>").skip(1) {
         let arn = part.split('<').next().unwrap_or_default();
         iam(upstream, account, &[("Action", "DetachRolePolicy"), ("RoleName", name), ("PolicyArn", arn)]).await;
     }
+    let inline = [("Action", "DeleteRolePolicy"), ("RoleName", name), ("PolicyName", "AwsSSOInlinePolicy")];
+    iam(upstream, account, &inline).await;
+}
+
+async fn remove_role(upstream: &Upstream, account: &str, name: &str) {
+    remove_policies(upstream, account, name).await;
     iam(upstream, account, &[("Action", "DeleteRole"), ("RoleName", name)]).await;
 }

@@ -4,13 +4,13 @@
 //! refuses what AWS would refuse and the emulators let pass, answers what they lack, and writes every call down.
 //! It keeps everything in memory: `down` forgets it.
 
-mod accounts;
 mod answer;
 mod asynchrony;
 mod bystander;
 mod caller;
 mod costs;
 mod duplicates;
+mod durations;
 mod emulators;
 mod faults;
 mod gateway;
@@ -18,11 +18,16 @@ mod guardrails;
 mod http;
 mod identity_center;
 mod ledger;
+mod lists;
 mod notebooks;
 mod object_lock;
 mod operation;
+mod policies;
 mod quotas;
+mod resources;
+mod roles;
 mod rules;
+mod sessions;
 mod tools;
 mod upstream;
 
@@ -46,14 +51,20 @@ pub const MANAGEMENT_KEY: &str = "AKIAKOZAMANAGEMENT00";
 /// Access key of the operations account's administrator; any secret goes with it.
 pub const OPERATIONS_KEY: &str = "AKIAKOZAOPERATIONS00";
 
+/// The access key of a function with this role: what is signed with it has that role's rights.
+pub fn function_key(role_arn: &str) -> String {
+    sessions::function_key(role_arn)
+}
+
 /// What the gateway's process does: serves until it is ended.
 pub async fn serve(dir: &Path) -> anyhow::Result<()> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     let running = std::fs::read(dir.join("running.json")).context("the emulators are started first")?;
     let running: Running = serde_json::from_slice(&running)?;
     let address = running.endpoint.trim_start_matches("http://");
     let listener = tokio::net::TcpListener::bind(address).await.with_context(|| format!("{address} is taken"))?;
-    let upstream = upstream::Upstream::new(running.moto, running.ministack);
-    let gateway = gateway::Gateway::new(upstream, running.speed)?;
+    let upstream = upstream::Upstream::new(running.motos, running.ministack, &running.secret)?;
+    let gateway = gateway::Gateway::new(upstream, running.speed, running.seed)?;
     axum::serve(listener, gateway.router()).await?;
     Ok(())
 }
@@ -64,6 +75,27 @@ pub async fn sign_in(endpoint: &str, user: &str) -> anyhow::Result<String> {
     let answer: Value = serde_json::from_str(&answer)?;
     let token = answer["accessToken"].as_str();
     Ok(token.context("no token in the answer")?.to_owned())
+}
+
+/// The path of a unit below the root, as `aws:ResourceOrgPaths` has it for everything below that unit. Made, if it is not there.
+pub async fn unit_path(endpoint: &str, name: &str) -> anyhow::Result<String> {
+    let ask = async |operation: &str, body: Value| {
+        let target = format!("AWSOrganizationsV20161128.{operation}");
+        http::signed_json(endpoint, MANAGEMENT_KEY, "organizations", &target, &body).await
+    };
+    let text = |value: &Value| value.as_str().map(str::to_owned).context("an answer without an id");
+    let organization = text(&ask("DescribeOrganization", json!({})).await?["Organization"]["Id"])?;
+    let root = text(&ask("ListRoots", json!({})).await?["Roots"][0]["Id"])?;
+    let units = ask("ListOrganizationalUnitsForParent", json!({"ParentId": root})).await?;
+    let found = units["OrganizationalUnits"].as_array().into_iter().flatten().find(|unit| unit["Name"] == name);
+    let unit = match found {
+        Some(unit) => text(&unit["Id"])?,
+        None => {
+            let made = ask("CreateOrganizationalUnit", json!({"ParentId": root, "Name": name})).await?;
+            text(&made["OrganizationalUnit"]["Id"])?
+        }
+    };
+    Ok(format!("{organization}/{root}/{unit}/*"))
 }
 
 /// Sets what Cost Explorer knows: account to day to USD.

@@ -6,11 +6,16 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 
 /// Answers `GetObjectRetention` from the headers of `HeadObject`. `path` is the question's own.
-pub async fn retention(upstream: &Upstream, path: &str, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
+pub async fn retention(
+    upstream: &Upstream,
+    account: &str,
+    path: &str,
+    headers: &HeaderMap,
+) -> Result<Response<Body>, Refusal> {
     let (object, query) = path.split_once('?').unwrap_or((path, ""));
     let version: Vec<&str> = query.split('&').filter(|part| part.starts_with("versionId=")).collect();
     let path = format!("{object}?{}", version.join("&"));
-    let answer = upstream.send(&upstream.moto, &Method::HEAD, &path, headers, Bytes::new()).await?;
+    let answer = upstream.send(upstream.host(account), &Method::HEAD, &path, headers, Bytes::new()).await?;
     if answer.status() != StatusCode::OK {
         return Err(Refusal { status: 404, ..Refusal::new("NoSuchKey", "The specified key does not exist.") });
     }

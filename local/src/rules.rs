@@ -1,17 +1,19 @@
 //! Rules of AWS that the emulators let pass.
 
-use crate::accounts::role;
 use crate::answer::{Refusal, element};
 use crate::operation::{Operation, field};
+use crate::roles::Roles;
 use crate::upstream::{Question, Upstream};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 /// What has to be remembered between calls: the role of each stack.
 #[derive(Debug, Default)]
 pub struct Rules {
     stack_roles: Mutex<HashMap<(String, String, String), String>>,
+    /// Accounts that were closed here, which is never as long as the thirty days that AWS counts.
+    closed: Mutex<HashSet<String>>,
 }
 
 /// Where a call works.
@@ -28,13 +30,14 @@ impl Rules {
     pub async fn objection(
         &self,
         upstream: &Upstream,
+        roles: &Roles,
         place: Place<'_>,
         operation: &Operation,
         body: &[u8],
     ) -> Option<Refusal> {
         match (operation.service.as_str(), operation.name.as_str()) {
             ("cloudformation", "CreateStack" | "UpdateStack" | "DeleteStack") => {
-                self.stack(upstream, place, operation, body).await
+                self.stack(upstream, roles, place, operation, body).await
             }
             ("cognito-idp", "DeleteUserPool") => protected_pool(upstream, place, body).await,
             ("cloudfront", "DeleteDistribution") => {
@@ -42,6 +45,13 @@ impl Rules {
             }
             ("organizations", "MoveAccount") => wrong_source(upstream, place, body).await,
             ("ec2", "DeleteSecurityGroup") => referenced_group(upstream, place, body).await,
+            ("ec2", "DeleteSubnet") => subnet_in_use(upstream, place, body).await,
+            ("elasticloadbalancing", "DeleteLoadBalancer") => protected_balancer(upstream, place, body).await,
+            ("iam", "DeletePolicy") => attached_policy(upstream, place, body).await,
+            ("sagemaker", "DeleteNotebookInstance" | "StopNotebookInstance") => {
+                wrong_notebook_status(upstream, place, operation, body).await
+            }
+            ("organizations", "CloseAccount") => self.closing(upstream, body).await,
             _ => None,
         }
     }
@@ -50,6 +60,7 @@ impl Rules {
     async fn stack(
         &self,
         upstream: &Upstream,
+        roles: &Roles,
         place: Place<'_>,
         operation: &Operation,
         body: &[u8],
@@ -66,19 +77,112 @@ impl Rules {
             ));
         }
         let arn = given.or(remembered)?;
-        let exists = role(upstream, place.account, arn.rsplit('/').next().unwrap_or_default())
-            .await
-            .is_some_and(|role| role.arn == arn);
-        if !exists {
+        let role = roles.by_arn(upstream, &arn).await;
+        if !role.is_some_and(|role| role.trusts_service("cloudformation.amazonaws.com", place.account)) {
             return Some(Refusal::new("ValidationError", format!("Role {arn} is invalid or cannot be assumed")));
         }
         self.lock().insert(key, arn);
         None
     }
 
+    /// In thirty days no more than the greater of 250 and a fifth of the members, and never more than 1,000 ("Quotas for AWS
+    /// Organizations").
+    async fn closing(&self, upstream: &Upstream, body: &[u8]) -> Option<Refusal> {
+        let asked: Value = serde_json::from_slice(body).ok()?;
+        let members = members(upstream).await.ok()?;
+        let mut closed = self.closed.lock().unwrap_or_else(|e| e.into_inner());
+        if closed.len() >= most_closings(members) {
+            let words = "You have exceeded the number of accounts that you can close in thirty days.";
+            return Some(Refusal::new(
+                "ConstraintViolationException",
+                format!("CLOSE_ACCOUNT_QUOTA_EXCEEDED: {words}"),
+            ));
+        }
+        closed.insert(asked["AccountId"].as_str()?.to_owned());
+        None
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String, String), String>> {
         self.stack_roles.lock().unwrap_or_else(|e| e.into_inner())
     }
+}
+
+fn most_closings(members: usize) -> usize {
+    (members / 5).clamp(250, 1_000)
+}
+
+async fn members(upstream: &Upstream) -> Result<usize, String> {
+    let (mut count, mut body) = (0, json!({}));
+    loop {
+        let target = "AWSOrganizationsV20161128.ListAccounts";
+        let page = upstream.ask_json(crate::MANAGEMENT, "us-east-1", "organizations", target, &body).await?;
+        count += page["Accounts"].as_array().map_or(0, Vec::len);
+        match page["NextToken"].as_str() {
+            Some(token) => body = json!({"NextToken": token}),
+            None => return Ok(count),
+        }
+    }
+}
+
+/// A subnet goes when no network interface is in it: an instance's, a load balancer's, a function's.
+async fn subnet_in_use(upstream: &Upstream, place: Place<'_>, body: &[u8]) -> Option<Refusal> {
+    let subnet = field(body, "SubnetId")?;
+    let form = [
+        ("Action", "DescribeNetworkInterfaces"),
+        ("Version", "2016-11-15"),
+        ("Filter.1.Name", "subnet-id"),
+        ("Filter.1.Value.1", subnet.as_str()),
+    ];
+    let (_, text) = upstream.ask(place.account, place.region, "ec2", Question::Form(&form)).await;
+    text.contains("<networkInterfaceId>").then(|| {
+        Refusal::new("DependencyViolation", format!("The subnet '{subnet}' has dependencies and cannot be deleted."))
+    })
+}
+
+async fn protected_balancer(upstream: &Upstream, place: Place<'_>, body: &[u8]) -> Option<Refusal> {
+    let arn = field(body, "LoadBalancerArn")?;
+    let form =
+        [("Action", "DescribeLoadBalancerAttributes"), ("Version", "2015-12-01"), ("LoadBalancerArn", arn.as_str())];
+    let (_, text) = upstream.ask(place.account, place.region, "elasticloadbalancing", Question::Form(&form)).await;
+    let protected = text.split("<member>").any(|attribute| {
+        attribute.contains("deletion_protection.enabled") && attribute.contains("<Value>true</Value>")
+    });
+    protected.then(|| {
+        Refusal::new(
+            "OperationNotPermitted",
+            format!("Load balancer '{arn}' cannot be deleted because deletion protection is enabled"),
+        )
+    })
+}
+
+async fn attached_policy(upstream: &Upstream, place: Place<'_>, body: &[u8]) -> Option<Refusal> {
+    let arn = field(body, "PolicyArn")?;
+    let form = [("Action", "ListEntitiesForPolicy"), ("Version", "2010-05-08"), ("PolicyArn", arn.as_str())];
+    let (_, text) = upstream.ask(place.account, place.region, "iam", Question::Form(&form)).await;
+    let attached = ["<RoleName>", "<UserName>", "<GroupName>"].iter().any(|name| text.contains(name));
+    attached.then(|| Refusal {
+        status: 409,
+        ..Refusal::new("DeleteConflict", "Cannot delete a policy attached to entities.")
+    })
+}
+
+async fn wrong_notebook_status(
+    upstream: &Upstream,
+    place: Place<'_>,
+    operation: &Operation,
+    body: &[u8],
+) -> Option<Refusal> {
+    let asked: Value = serde_json::from_slice(body).ok()?;
+    let target = "SageMaker.DescribeNotebookInstance";
+    // moto knows it by another host name than the service's own.
+    let notebook = upstream.ask_json(place.account, place.region, "api.sagemaker", target, &asked).await.ok()?;
+    let status = notebook["NotebookInstanceStatus"].as_str()?;
+    let wanted: &[&str] = match operation.name.as_str() {
+        "StopNotebookInstance" => &["InService"],
+        _ => &["Stopped", "Failed"],
+    };
+    (!wanted.contains(&status))
+        .then(|| Refusal::new("ValidationException", format!("Status ({status}) not in ({})", wanted.join(", "))))
 }
 
 async fn is_protected(upstream: &Upstream, place: Place<'_>, stack: &str) -> bool {
@@ -145,4 +249,14 @@ async fn referenced_group(upstream: &Upstream, place: Place<'_>, body: &[u8]) ->
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::most_closings;
+
+    #[test]
+    fn a_fifth_of_the_members_may_be_closed_but_at_least_250_and_never_more_than_1000() {
+        assert_eq!([10, 1_425, 2_000, 50_000].map(most_closings), [250, 285, 400, 1_000]);
+    }
 }

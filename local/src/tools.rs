@@ -16,7 +16,7 @@ const ENVIRONMENTS: [(&str, &[&str]); 3] = [
 pub struct Tools {
     /// A Python that has moto and boto3.
     pub python: PathBuf,
-    /// The emulator of the operations account.
+    /// A Python that has ministack, the emulator of the operations account.
     pub ministack: PathBuf,
     /// AWS SAM's command line.
     pub sam: PathBuf,
@@ -43,7 +43,7 @@ pub fn tools(folder: &Path, progress: impl Fn(&str)) -> anyhow::Result<Tools> {
     let bin = |environment: &str, program: &str| folder.join(environment).join("bin").join(program);
     Ok(Tools {
         python: bin("moto", "python"),
-        ministack: bin("ministack", "ministack"),
+        ministack: bin("ministack", "python"),
         sam: bin("sam", "sam"),
         cfn_lint: bin("sam", "cfn-lint"),
     })

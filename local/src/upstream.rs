@@ -1,29 +1,78 @@
-//! The two emulators, reached over kept-alive connections.
+//! The emulators, reached over kept-alive connections. They answer nobody who does not know the gateway's secret.
 
 use crate::answer::Refusal;
+use crate::{MANAGEMENT, OPERATIONS};
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
-/// Connections to moto and ministack.
+/// The header that carries the gateway's secret; the emulators' launchers ask for it.
+const SECRET: &str = "x-koza-gateway";
+
+/// Connections to moto's processes and to ministack.
 #[derive(Clone, Debug)]
 pub struct Upstream {
     client: Client<HttpConnector, Body>,
-    /// moto's `host:port`.
-    pub moto: String,
-    /// ministack's `host:port`.
-    pub ministack: String,
+    motos: Vec<String>,
+    ministack: String,
+    secret: HeaderValue,
 }
 
 impl Upstream {
-    /// Connections to these two.
-    pub fn new(moto: String, ministack: String) -> Self {
+    /// Connections to these, each a `host:port`.
+    pub fn new(motos: Vec<String>, ministack: String, secret: &str) -> anyhow::Result<Self> {
+        anyhow::ensure!(!motos.is_empty(), "no moto to connect to");
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
-        Self { client: Client::builder(TokioExecutor::new()).build(connector), moto, ministack }
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        Ok(Self { client, motos, ministack, secret: HeaderValue::from_str(secret)? })
+    }
+
+    /// The process that has this account. The first has the organization and everything that is the organization's;
+    /// members, who never see one another, are spread over all.
+    pub fn host(&self, account: &str) -> &str {
+        let members = |id: &str| id.bytes().fold(0_usize, |sum, digit| sum.wrapping_mul(31).wrapping_add(digit.into()));
+        match account {
+            OPERATIONS => &self.ministack,
+            MANAGEMENT => &self.motos[0],
+            member => &self.motos[members(member) % self.motos.len()],
+        }
+    }
+
+    /// All moto processes but the one that has this account.
+    pub fn others(&self, account: &str) -> impl Iterator<Item = &str> {
+        let own = self.host(account).to_owned();
+        self.motos.iter().map(String::as_str).filter(move |host| *host != own)
+    }
+
+    /// Whether every emulator answers.
+    pub async fn is_ready(&self) -> bool {
+        let health = |host: String, path: &'static str| async move {
+            let answer = self.send(&host, &Method::GET, path, &HeaderMap::new(), Bytes::new()).await;
+            answer.is_ok_and(|a| a.status().is_success())
+        };
+        for moto in &self.motos {
+            if !health(moto.clone(), "/moto-api/data.json").await {
+                return false;
+            }
+        }
+        health(self.ministack.clone(), "/_ministack/health").await
+    }
+
+    /// Whether another process has a bucket of this name: names are unique in all of AWS, moto's only in one process.
+    pub async fn has_bucket_elsewhere(&self, account: &str, bucket: &str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert("host", HeaderValue::from_static("s3.amazonaws.com"));
+        for host in self.others(account) {
+            let answer = self.send(host, &Method::HEAD, &format!("/{bucket}"), &headers, Bytes::new()).await;
+            if answer.is_ok_and(|a| a.status() != StatusCode::NOT_FOUND) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Sends a request on, its body unchanged.
@@ -45,11 +94,12 @@ impl Upstream {
         *request.method_mut() = method.clone();
         *request.uri_mut() = uri;
         *request.headers_mut() = headers.clone();
+        request.headers_mut().insert(SECRET, self.secret.clone());
         let answer = self.client.request(request).await.map_err(|e| broken(e.to_string()))?;
         Ok(answer.map(Body::new))
     }
 
-    /// Asks moto a question of the gateway's own, in an account and Region, and reads the whole answer.
+    /// Asks an emulator a question of the gateway's own, in an account and Region, and reads the whole answer.
     pub async fn ask(&self, account: &str, region: &str, service: &str, question: Question<'_>) -> (u16, String) {
         let mut headers = HeaderMap::new();
         let authorization = format!(
@@ -61,9 +111,11 @@ impl Upstream {
             }
         };
         put("authorization", &authorization);
-        put("x-moto-account-id", account);
-        // moto finds the service by the host's name.
-        put("host", &format!("{service}.{region}.amazonaws.com"));
+        if account != OPERATIONS {
+            put("x-moto-account-id", account);
+            // moto finds the service by the host's name.
+            put("host", &format!("{service}.{region}.amazonaws.com"));
+        }
         let (method, path, body) = match question {
             Question::Json(target, body) => {
                 put("x-amz-target", target);
@@ -77,13 +129,27 @@ impl Upstream {
             }
             Question::Rest(method, path) => (method, path.to_owned(), String::new()),
         };
-        match self.send(&self.moto, &method, &path, &headers, Bytes::from(body)).await {
+        match self.send(self.host(account), &method, &path, &headers, Bytes::from(body)).await {
             Err(refusal) => (refusal.status, refusal.message),
             Ok(answer) => {
                 let status = answer.status().as_u16();
                 let bytes = answer.into_body().collect().await.map(|b| b.to_bytes()).unwrap_or_default();
                 (status, String::from_utf8_lossy(&bytes).into_owned())
             }
+        }
+    }
+
+    /// One of the gateway's own questions that a launcher answers, at the emulator that has the account.
+    pub async fn question(&self, account: &str, path: &str, fields: &[(&str, &str)]) -> Result<Value, String> {
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let path = format!("{path}?{query}");
+        let answer = self.send(self.host(account), &Method::GET, &path, &HeaderMap::new(), Bytes::new()).await;
+        let answer = answer.map_err(|refusal| refusal.message)?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await.map_err(|e| e.to_string())?.to_bytes();
+        match status.is_success() {
+            true => serde_json::from_slice(&body).map_err(|e| e.to_string()),
+            false => Err(format!("{path} answered {status}")),
         }
     }
 

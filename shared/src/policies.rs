@@ -300,6 +300,11 @@ pub fn member_policy(names: &Names, account: &AccountId, role: MemberRole) -> Op
                     format!("arn:aws:iam::{account}:role{PATH}*"), format!("arn:aws:iam::{account}:policy{PATH}*")
                 ]
             }),
+            // Whether a role is there is asked by its name alone: of one that is not there AWS does not know the path.
+            json!({
+                "Sid": "WhetherTheKeeperIsThere", "Effect": "Allow", "Action": "iam:GetRole",
+                "Resource": format!("arn:aws:iam::{account}:role/{}", names.member_role(MemberRole::Keeper))
+            }),
             json!({
                 "Sid": "Alias", "Effect": "Allow", "Action": ["iam:CreateAccountAlias", "iam:ListAccountAliases"],
                 "Resource": "*"

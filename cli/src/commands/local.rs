@@ -17,6 +17,9 @@ pub enum Local {
         /// How much faster than AWS's its clock runs: waits, quotas, everything that takes time there
         #[arg(long, default_value_t = workspace::SPEED, value_parser = speed)]
         speed: f64,
+        /// What chance is made of there: the same seed, the same durations
+        #[arg(long, default_value_t = workspace::SEED)]
+        seed: u64,
         /// Trouble to make from the start: a JSON list of rules (docs/local-aws.md)
         #[arg(long)]
         faults: Option<PathBuf>,
@@ -49,12 +52,12 @@ impl Local {
         let workspace = Workspace::find()?;
         let say = |line: &str| eprintln!("  {line}");
         match self {
-            Local::Up { port, speed, faults, bare } => {
+            Local::Up { port, speed, seed, faults, bare } => {
                 let faults = faults.map(|path| read_faults(&path)).transpose()?;
                 if !bare {
                     workspace.build_functions(&say)?;
                 }
-                let running = workspace::up(&workspace, port, speed, &say).await?;
+                let running = workspace::up(&workspace, port, speed, seed, &say).await?;
                 if !bare {
                     workspace.deploy(&running, &say).await?;
                 }

@@ -34,7 +34,7 @@ pub async fn run(args: Args, json: bool) -> anyhow::Result<bool> {
     koza_local::tools(&workspace.tools(), |line| say(line))?;
     let functions = workspace.build_functions(&say)?;
     koza_local::down(&workspace.local()).await?;
-    let running = workspace::up(&workspace, 0, workspace::SPEED, &say).await?;
+    let running = workspace::up(&workspace, 0, workspace::SPEED, workspace::SEED, &say).await?;
     let outcome = async {
         workspace.deploy(&running, &say).await?;
         say(&format!("{functions} functions are deployed; the local AWS is {}", running.endpoint));

@@ -4,7 +4,7 @@ use crate::workspace;
 use anyhow::{Context, anyhow, bail};
 use aws_config::SdkConfig;
 use aws_credential_types::Credentials;
-use koza_local::{MANAGEMENT_KEY, OPERATIONS_KEY, REGION};
+use koza_local::{OPERATIONS_KEY, REGION};
 use std::time::{Duration, SystemTime};
 
 /// A learner who has signed in to the access portal, with what the portal shows.
@@ -66,14 +66,22 @@ pub async fn sign_in(endpoint: &str, user: &str) -> anyhow::Result<Learner> {
     Ok(Learner { config: workspace::with_credentials(endpoint, credentials).await, accounts })
 }
 
-/// The configuration of a role, taken from the management account (`OrganizationAccountAccessRole`) or from the
-/// operations account (our own roles).
-pub async fn with_role(endpoint: &str, from: From, role_arn: &str) -> anyhow::Result<SdkConfig> {
-    let key = match from {
-        From::Management => MANAGEMENT_KEY,
-        From::Operations => OPERATIONS_KEY,
-    };
-    let answer = aws_sdk_sts::Client::new(&workspace::config(endpoint, key).await)
+/// The configuration of a function of ours: what it calls, it calls with the rights of its own role.
+pub async fn function(endpoint: &str, name: &str) -> anyhow::Result<SdkConfig> {
+    let operations = workspace::config(endpoint, OPERATIONS_KEY).await;
+    let function = aws_sdk_lambda::Client::new(&operations)
+        .get_function_configuration()
+        .function_name(name)
+        .send()
+        .await
+        .map_err(|e| anyhow!("function {name} cannot be read: {}", runtime::text(&e)))?;
+    let role = function.role().context("a function without a role")?;
+    Ok(workspace::config(endpoint, &koza_local::function_key(role)).await)
+}
+
+/// The configuration of a role that `from` has the right to assume.
+pub async fn with_role(endpoint: &str, from: &SdkConfig, role_arn: &str) -> anyhow::Result<SdkConfig> {
+    let answer = aws_sdk_sts::Client::new(from)
         .assume_role()
         .role_arn(role_arn)
         .role_session_name("demo")
@@ -89,13 +97,4 @@ pub async fn with_role(endpoint: &str, from: From, role_arn: &str) -> anyhow::Re
         "assumed-role",
     );
     Ok(workspace::with_credentials(endpoint, credentials).await)
-}
-
-/// Whose right to assume a role is used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
-    /// The management account's administrator.
-    Management,
-    /// The operations account's.
-    Operations,
 }

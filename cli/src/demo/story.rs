@@ -1,7 +1,7 @@
 //! The story: fill, open, use, watch, close, report. Every claim is checked as it is told.
 
 use super::learners::{self, Project};
-use super::people::{self, From, Learner};
+use super::people::{self, Learner};
 use super::tale::Tale;
 use super::{Args, leftovers, roster};
 use crate::client::{Koza, Machine, by_state};
@@ -252,9 +252,10 @@ async fn mischief(
 ) -> anyhow::Result<()> {
     let seat = |n: usize| &plan.seats[n].seat;
     let access = |account: &AccountId| access_role_arn(account);
+    let management = workspace::config(endpoint, koza_local::MANAGEMENT_KEY).await;
 
     let locked = seat(CAST.locked);
-    let admin = people::with_role(endpoint, From::Management, &access(&locked.account)).await?;
+    let admin = people::with_role(endpoint, &management, &access(&locked.account)).await?;
     let bucket = learners::lock_an_object_for_ever(&admin, locked.seat.as_str()).await?;
     tale.say(format!(
         "{}: somebody with the account's access role locked an object in {bucket} for years (COMPLIANCE): nobody can delete it",
@@ -276,7 +277,7 @@ async fn mischief(
         as_learner.is_err(),
         as_learner.err().map_or("it was allowed".to_owned(), |e| format!("{e:#}")),
     );
-    let admin = people::with_role(endpoint, From::Management, &access(&edited.account)).await?;
+    let admin = people::with_role(endpoint, &management, &access(&edited.account)).await?;
     learners::edit_the_trust_of_a_kept_role(&admin, &role).await?;
     tale.say(format!(
         "{}: the access role, which the floor does not bind, added a stranger to the trust of {role}",
@@ -338,7 +339,14 @@ async fn watch(
         theirs.err().map_or("a bucket was made".to_owned(), |e| format!("{e:#}")),
     );
     let sweeper_arn = koza.names().member_role_arn(&plan.seats[beside].seat.account, MemberRole::Sweeper);
-    let sweeper = people::with_role(endpoint, From::Operations, &sweeper_arn).await?;
+    let taken = people::with_role(endpoint, &signed_in[beside].config, &sweeper_arn).await;
+    tale.prove(
+        "a learner cannot take the sweeper's role in the own account",
+        taken.is_err(),
+        taken.err().map_or("taken".to_owned(), |e| format!("{e:#}")),
+    );
+    let function = people::function(endpoint, "koza-sweep-storage").await?;
+    let sweeper = people::with_role(endpoint, &function, &sweeper_arn).await?;
     let swept = learners::try_to_delete_a_bucket(&sweeper, "koza-demo-beside").await;
     tale.prove(
         "our own sweeper cannot delete in a seat that is active",
