@@ -1,6 +1,6 @@
 //! A deployed installation: its stack's outputs, its state machines, its records, its seats.
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use aws_config::SdkConfig;
 use aws_sdk_sfn::types::ExecutionStatus;
 use organization::OrganizationsReader;
@@ -160,7 +160,9 @@ impl Koza {
     /// Starts the next attempt, or finds the one that runs. A name stays taken for 90 days after its end.
     pub async fn start(&self, machine: Machine, purpose: &str, input: &Value) -> anyhow::Result<Execution> {
         let arn = self.outputs.get(machine.output()).with_context(|| format!("the stack has no {machine}"))?;
-        loop {
+        // The list may be behind for some seconds: what is taken is in it then.
+        for wait in [0, 1, 2, 4, 8] {
+            tokio::time::sleep(Duration::from_secs(wait)).await;
             let (last, running) = self.attempts(machine, arn, purpose).await?;
             if let Some(running) = running {
                 return Ok(running);
@@ -169,11 +171,14 @@ impl Koza {
             let call = self.functions.start_execution().state_machine_arn(arn).name(&name).input(input.to_string());
             match call.send().await {
                 Ok(started) => return Ok(Execution { machine, name, arn: started.execution_arn }),
-                // Somebody else's, or our own whose answer got lost: it is in the list now.
+                // Somebody else's, or our own whose answer got lost.
                 Err(error) if code(&error) == Some("ExecutionAlreadyExists") => {}
                 Err(error) => return Err(anyhow!("{machine} cannot be started: {}", text(&error))),
             }
         }
+        bail!(
+            "{machine} was started a moment ago under the next name, and its executions do not show it yet: try again"
+        )
     }
 
     /// The last attempt's number, and the attempt that runs.

@@ -4,12 +4,18 @@ One small, shared set of AWS managed policies (moto's own full set costs 1 s and
 the organization, and the `Paths` of accounts. Arguments: port, operations account id.
 """
 
+import json
+import re
 import sys
 
 import guard
 from moto.iam import models as iam
+from moto.identitystore import models as identitystore
+from moto.logs import models as logs
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.organizations import models as organizations
+from moto.s3 import models as s3
+from moto.ssoadmin import models as ssoadmin
 
 POLICIES = {
     "AdministratorAccess": ("", [{"Effect": "Allow", "Action": "*", "Resource": "*"}]),
@@ -114,8 +120,94 @@ def account(id):
     return {"path": path(found).removesuffix(f"{id}/"), "levels": levels}
 
 
+def world(names, own):
+    """What there is, by names and never by ids or times, so that two worlds can be compared. `names`: of all accounts, by id;
+    `own`: the ids of those that this process has."""
+    names = json.loads(names)
+    said = {}
+    for management, backend in ((id, backends["aws"]) for id, backends in organizations.organizations_backends.items()):
+        if backend.org is not None:
+            said |= organization_world(backend) | identity_center_world(management, names)
+    for id in json.loads(own):
+        said |= {f"{names[id]}: {key}": value for key, value in account_world(id).items()}
+    # An id that is left in a document is an account's.
+    text = json.dumps(said)
+    for id, name in names.items():
+        text = text.replace(id, f"<{name}>")
+    return json.loads(text)
+
+
+def organization_world(backend):
+    units = {unit.id: unit for unit in backend.ou}
+
+    def place(target):
+        unit = units.get(target.parent_id) if target.id != backend.org.root_id else None
+        return f"{place(unit)}/{target.name}" if unit else target.name
+
+    said = {f"policy {policy.name}": policy.content for policy in backend.policies}
+    for target in [*backend.ou, *backend.accounts]:
+        attached = sorted(policy.name for policy in target.attached_policies if policy.type == "SERVICE_CONTROL_POLICY")
+        said[f"{target.type.lower()} {target.name}"] = {"place": place(target), "policies": attached}
+    for account in backend.accounts:
+        said[f"account {account.name}"] |= {"email": account.email, "tags": account.tags}
+    said["accounts"] = sorted(account.name for account in backend.accounts)
+    return said
+
+
+def identity_center_world(management, names):
+    said, principals = {}, {}
+    for region, store in identitystore.identitystore_backends[management].items():
+        for data in store.identity_stores.values():
+            users = {id: user.UserName for id, user in data.users.items()}
+            groups = {id: group.DisplayName for id, group in data.groups.items()}
+            principals |= users | groups
+            said["users"] = sorted(users.values())
+            said["groups"] = sorted(groups.values())
+            said["memberships"] = sorted(
+                [groups[m["GroupId"]], users[m["MemberId"]["UserId"]]] for m in data.group_memberships.values()
+            )
+    for region, center in ssoadmin.ssoadmin_backends[management].items():
+        sets = {permission_set.permission_set_arn: permission_set for permission_set in center.permission_sets}
+        for permission_set in sets.values():
+            said[f"permission set {permission_set.name}"] = {
+                "session": permission_set.session_duration,
+                "policies": sorted(policy.name for policy in permission_set.customer_managed_policies),
+            }
+        if center.account_assignments:
+            said["assignments"] = sorted(
+                [sets[a.permission_set_arn].name, principals.get(a.principal_id, "nobody"), names.get(a.target_id, a.target_id)]
+                for a in center.account_assignments
+            )
+    return said
+
+
+def document(text):
+    """Policies from a stack are documents already, those from a call are text."""
+    return json.loads(text) if isinstance(text, str) else text
+
+
+def account_world(id):
+    backend = iam.iam_backends[id]["global"]
+    # Its last part is of the account's id.
+    said = {"aliases": [alias.removesuffix(id[-6:]) for alias in backend.account_aliases]}
+    for role in backend.roles.values():
+        said[f"role {role.path}{re.sub('_[0-9a-f]{16}$', '', role.name)}"] = {
+            "trust": document(role.assume_role_policy_document),
+            "inline": {name: document(text) for name, text in role.policies.items()},
+            "attached": sorted(role.managed_policies),
+        }
+    for policy in backend.managed_policies.values():
+        if "aws:policy" not in policy.arn:
+            said[f"policy {policy.path}{policy.name}"] = [document(version.document) for version in policy.versions]
+    buckets = s3.s3_backends[id]["aws"].buckets.values() if id in s3.s3_backends else []
+    said["buckets"] = sorted(bucket.name for bucket in buckets if bucket.account_id == id)
+    regions = logs.logs_backends[id].values() if id in logs.logs_backends else []
+    said["log groups"] = sorted(name for region in regions for name in region.groups)
+    return said
+
+
 dispatch = DomainDispatcherApplication.__call__
-QUESTIONS = {"/_koza/role": role, "/_koza/account": account}
+QUESTIONS = {"/_koza/role": role, "/_koza/account": account, "/_koza/world": world}
 DomainDispatcherApplication.__call__ = lambda self, environ, start_response: guard.wsgi(
     lambda environ, start_response: dispatch(self, environ, start_response), QUESTIONS
 )(environ, start_response)

@@ -2,19 +2,13 @@
 
 use crate::http::{self, Signer};
 use crate::{MANAGEMENT_KEY, REGION};
-use anyhow::ensure;
 
 const BUCKET: &str = "production-ledger-of-the-bystander";
 const ROLE: &str = "production-application";
 
 async fn signer(endpoint: &str, account: &str) -> anyhow::Result<Signer> {
     let role = format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole");
-    let form =
-        [("Action", "AssumeRole"), ("Version", "2011-06-15"), ("RoleArn", &role), ("RoleSessionName", "bystander")];
-    let text = http::form(endpoint, &Signer::key(MANAGEMENT_KEY), "sts", &form).await?;
-    let key = crate::answer::element(&text, "AccessKeyId").unwrap_or_default();
-    ensure!(!key.is_empty(), "the bystander's access role cannot be assumed: {text}");
-    Ok(Signer::key(key))
+    Ok(Signer::key(&http::assume(endpoint, MANAGEMENT_KEY, &role).await?))
 }
 
 /// Puts a bucket with an object and a role into the account.

@@ -7,15 +7,18 @@ use crate::upstream::Upstream;
 use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::sync::Mutex;
 
 /// AWS's answer to a second making, or `None`: it is the first.
 pub async fn answer(
     upstream: &Upstream,
+    emails: &Emails,
     operation: &Operation,
     asked: &Value,
 ) -> Option<Result<Response<Body>, Refusal>> {
     match (operation.service.as_str(), operation.name.as_str()) {
-        ("organizations", "CreateAccount") => email(upstream, asked).await,
+        ("organizations", "CreateAccount") => emails.answer(asked),
         ("identitystore", "CreateGroupMembership") => membership(upstream, asked).await,
         ("sso", "CreatePermissionSet") => permission_set(upstream, asked).await,
         ("sso", "CreateAccountAssignment") => assignment(upstream, asked).await,
@@ -28,26 +31,29 @@ async fn admin(upstream: &Upstream, operation: &str, body: &Value) -> Option<Val
     upstream.ask_json(MANAGEMENT, crate::REGION, "sso", &target, body).await.ok()
 }
 
-/// An address is used once in all of AWS. The request is taken, and fails.
-async fn email(upstream: &Upstream, asked: &Value) -> Option<Result<Response<Body>, Refusal>> {
-    let target = "AWSOrganizationsV20161128.ListAccounts";
-    let mut body = json!({});
-    loop {
-        let page = upstream.ask_json(MANAGEMENT, "us-east-1", "organizations", target, &body).await.ok()?;
-        let taken = |account: &Value| {
-            let (is, wanted) = (account["Email"].as_str(), asked["Email"].as_str());
-            is.zip(wanted).is_some_and(|(is, wanted)| is.eq_ignore_ascii_case(wanted))
-        };
-        if page["Accounts"].as_array()?.iter().any(taken) {
-            return Some(Ok(json_answer(&json!({"CreateAccountStatus": {
+/// The root e-mails of accounts, each used once in all of AWS.
+#[derive(Debug, Default)]
+pub struct Emails(Mutex<HashSet<String>>);
+
+impl Emails {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
+        self.0.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// An account was made with this one.
+    pub fn take(&self, asked: &Value) {
+        self.lock().insert(asked["Email"].as_str().unwrap_or_default().to_lowercase());
+    }
+
+    /// A request with an e-mail that is taken is accepted, and fails.
+    fn answer(&self, asked: &Value) -> Option<Result<Response<Body>, Refusal>> {
+        let taken = self.lock().contains(&asked["Email"].as_str()?.to_lowercase());
+        taken.then(|| {
+            Ok(json_answer(&json!({"CreateAccountStatus": {
                 "Id": "car-00000000000000000000000000000000", "AccountName": asked["AccountName"],
                 "State": "FAILED", "FailureReason": "EMAIL_ALREADY_EXISTS"
-            }}))));
-        }
-        match page["NextToken"].as_str() {
-            Some(token) => body = json!({"NextToken": token}),
-            None => return None,
-        }
+            }})))
+        })
     }
 }
 

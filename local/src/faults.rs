@@ -19,6 +19,13 @@ pub enum Trouble {
     LostAnswer,
     /// It takes longer.
     Slow,
+    /// The caller is cut off: the write that it strikes is done and its answer lost, and from then on every matching call
+    /// breaks, as if the caller had stopped there. `after` counts writes.
+    Cut,
+    /// A list in JSON is answered empty, which AWS never does: breaks what rests on looking first. For tests of tests.
+    Blind,
+    /// What AWS refuses the second time is done again, as the emulators would. For tests of tests.
+    Lenient,
 }
 
 /// One rule. What is left out matches everything.
@@ -74,14 +81,33 @@ impl Rule {
             && principal.as_deref().is_none_or(|p| caller.arn.contains(p))
     }
 
-    /// Whether it strikes this matching call.
-    fn strikes(&mut self) -> bool {
+    /// What it does to this matching call.
+    fn strike(&mut self, operation: &Operation) -> Option<Fault> {
+        if self.fault.trouble == Trouble::Cut {
+            return self.cut(operation);
+        }
         self.matched += 1;
         let struck = self.matched > self.fault.after
             && self.fault.times.is_none_or(|times| self.struck < times)
             && self.chance.f64() < self.fault.rate;
         self.struck += u64::from(struck);
-        struck
+        struck.then(|| self.fault.clone())
+    }
+
+    fn cut(&mut self, operation: &Operation) -> Option<Fault> {
+        let trouble = match (self.struck > 0, operation.is_read()) {
+            (true, _) => Trouble::Reset,
+            (false, true) => return None,
+            (false, false) => {
+                self.matched += 1;
+                if self.matched <= self.fault.after {
+                    return None;
+                }
+                Trouble::LostAnswer
+            }
+        };
+        self.struck += 1;
+        Some(Fault { trouble, ..self.fault.clone() })
     }
 }
 
@@ -108,7 +134,7 @@ impl Faults {
     pub fn strike(&self, caller: &Caller, operation: &Operation) -> Option<Fault> {
         let mut rules = self.rules.lock().unwrap_or_else(|e| e.into_inner());
         let mut matching = rules.iter_mut().filter(|rule| rule.matches(caller, operation));
-        matching.find_map(|rule| rule.strikes().then(|| rule.fault.clone()))
+        matching.find_map(|rule| rule.strike(operation))
     }
 }
 
@@ -168,5 +194,22 @@ mod tests {
         assert_eq!(strikes[3..], [Some(Trouble::Reset), Some(Trouble::Reset)]);
         let function = Caller { arn: "arn:aws:iam::1:role/koza/f".to_owned(), ..Caller::administrator("1") };
         assert!(faults.strike(&function, &call).is_none());
+    }
+
+    #[test]
+    fn a_cut_loses_the_answer_of_one_write_and_breaks_everything_after_it() {
+        let call = |name: &str| Operation {
+            service: "iam".into(),
+            name: name.into(),
+            protocol: Protocol::Query,
+            labels: Default::default(),
+        };
+        let faults = Faults::default();
+        faults.set(vec![fault(r#"{"trouble": "cut", "rate": 1, "after": 1}"#)]);
+        let who = Caller::administrator("1");
+        let strike = |name: &str| faults.strike(&who, &call(name)).map(|f| f.trouble);
+        assert_eq!([strike("GetRole"), strike("CreateRole"), strike("ListRoles")], [None, None, None]);
+        assert_eq!(strike("AttachRolePolicy"), Some(Trouble::LostAnswer));
+        assert_eq!([strike("GetRole"), strike("CreateRole")], [Some(Trouble::Reset), Some(Trouble::Reset)]);
     }
 }

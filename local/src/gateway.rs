@@ -4,6 +4,7 @@ use crate::answer::{Refusal, json_answer};
 use crate::asynchrony::{Asynchrony, Later};
 use crate::caller::Caller;
 use crate::costs::Costs;
+use crate::duplicates::Emails;
 use crate::durations::{Durations, Job};
 use crate::faults::{Fault, Faults, Trouble};
 use crate::guardrails::Guardrails;
@@ -41,6 +42,7 @@ pub struct Gateway {
     notebooks: Notebooks,
     costs: Costs,
     rules: Rules,
+    emails: Emails,
     quotas: Quotas,
     asynchrony: Asynchrony,
     lists: Lists,
@@ -67,6 +69,7 @@ impl Gateway {
             notebooks: Notebooks::default(),
             costs: Costs::default(),
             rules: Rules::default(),
+            emails: Emails::default(),
             quotas: Quotas::read(speed)?,
             asynchrony: Asynchrony::new(Durations::read(speed, seed)?),
             lists: Lists::default(),
@@ -94,9 +97,14 @@ impl Gateway {
             Trouble::Error => return Err(Refusal::internal(signed.operation.protocol)),
             Trouble::Reset => return Ok(broken("Reset")),
             Trouble::Slow => tokio::time::sleep(Duration::from_millis(fault.milliseconds)).await,
-            Trouble::LostAnswer => {}
+            Trouble::LostAnswer | Trouble::Cut | Trouble::Blind | Trouble::Lenient => {}
         }
-        let answer = self.call(parts, body, signed).await;
+        let answer = self.call_once(parts, body, signed, fault.trouble == Trouble::Lenient).await;
+        if fault.trouble == Trouble::Blind
+            && let Ok(answer) = answer
+        {
+            return blind(answer).await;
+        }
         if fault.trouble == Trouble::LostAnswer {
             // The emulator has done it when its whole answer is read.
             if let Ok(answer) = answer {
@@ -109,6 +117,17 @@ impl Gateway {
 
     /// A call on its way: every step may answer it.
     async fn call(self: &Arc<Self>, parts: &Parts, body: Bytes, signed: &Signed) -> Result<Response<Body>, Refusal> {
+        self.call_once(parts, body, signed, false).await
+    }
+
+    /// `again`: what AWS refuses the second time is done again.
+    async fn call_once(
+        self: &Arc<Self>,
+        parts: &Parts,
+        body: Bytes,
+        signed: &Signed,
+        again: bool,
+    ) -> Result<Response<Body>, Refusal> {
         let Signed { caller, region, operation } = signed;
         if let Some(refusal) = self.quotas.objection(Place { account: &caller.account, region }, operation) {
             return Err(refusal);
@@ -133,7 +152,8 @@ impl Gateway {
             }
             let asked = || serde_json::from_slice::<Value>(&body).unwrap_or_default();
             if operation.name.starts_with("Create")
-                && let Some(answer) = crate::duplicates::answer(&self.upstream, operation, &asked()).await
+                && !again
+                && let Some(answer) = crate::duplicates::answer(&self.upstream, &self.emails, operation, &asked()).await
             {
                 return answer;
             }
@@ -164,7 +184,7 @@ impl Gateway {
         if !answer.status().is_success() {
             return Ok(answer);
         }
-        if !reads(&operation.name) {
+        if !operation.is_read() {
             self.wrote(place, operation);
         }
         if !on_moto {
@@ -316,7 +336,7 @@ impl Gateway {
             // The operations account is Identity Center's delegated administrator.
             "sso" | "identitystore" => Ok(MANAGEMENT),
             // A delegated administrator may read the organization, and nothing else of it.
-            "organizations" if reads(&operation.name) => Ok(MANAGEMENT),
+            "organizations" if operation.is_read() => Ok(MANAGEMENT),
             "organizations" | "ce" => Err(Refusal::denied(
                 operation.protocol,
                 format!(
@@ -396,6 +416,7 @@ impl Gateway {
         let body = read(body).await?;
         let text = String::from_utf8_lossy(&body);
         if operation.name == "CreateAccount" {
+            self.emails.take(&serde_json::from_slice(asked).unwrap_or_default());
             let answer: Value = serde_json::from_str(&text).unwrap_or_default();
             if let Some(account) = answer["CreateAccountStatus"]["AccountId"].as_str() {
                 crate::identity_center::make_access_role(&self.upstream, account).await;
@@ -475,6 +496,13 @@ impl Gateway {
             "/_koza/calls" => {
                 let since = query.get("since").and_then(|s| s.parse().ok()).unwrap_or(0);
                 Response::new(Body::from(self.ledger.since(since)))
+            }
+            "/_koza/world" => {
+                let names = serde_json::from_slice(body).unwrap_or_default();
+                match self.upstream.world(&names).await {
+                    Ok(world) => json_answer(&Value::Object(world)),
+                    Err(error) => Refusal::new("ServiceUnavailable", error).into_response(Protocol::Json),
+                }
             }
             "/_koza/costs" => {
                 self.costs.set(asked().as_object().cloned().unwrap_or_default());
@@ -608,13 +636,22 @@ async fn with_code(answer: Response<Body>) -> (Response<Body>, Option<String>) {
     (Response::from_parts(parts, Body::from(body)), Some(plain))
 }
 
+/// A JSON answer whose lists are empty.
+async fn blind(answer: Response<Body>) -> Result<Response<Body>, Refusal> {
+    let (mut parts, body) = answer.into_parts();
+    let body = read(body).await?;
+    let Ok(Value::Object(mut answer)) = serde_json::from_slice(&body) else {
+        return Ok(Response::from_parts(parts, Body::from(body)));
+    };
+    answer.remove("NextToken");
+    answer.values_mut().filter(|value| value.is_array()).for_each(|value| *value = json!([]));
+    parts.headers.remove("content-length");
+    Ok(Response::from_parts(parts, Body::from(Value::Object(answer).to_string())))
+}
+
 async fn read(body: Body) -> Result<Bytes, Refusal> {
     let collected = body.collect().await;
     collected.map(|c| c.to_bytes()).map_err(|e| Refusal::new("RequestTimeout", e.to_string()))
-}
-
-fn reads(operation: &str) -> bool {
-    ["List", "Describe", "Get"].iter().any(|verb| operation.starts_with(verb))
 }
 
 /// The host name by which moto knows the service.

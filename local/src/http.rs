@@ -1,4 +1,4 @@
-//! The few requests that the local AWS itself makes to its gateway.
+//! Plain requests to the gateway, signed in name only: what the local AWS itself, its benchmarks and tests ask.
 
 use crate::REGION;
 use anyhow::{Context, bail};
@@ -6,8 +6,10 @@ use axum::body::Body;
 use axum::http::{Method, Request};
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
+use std::sync::LazyLock;
 
 /// Who signs. The gateway reads a signature's scope and does not check the signature.
 #[derive(Clone, Debug)]
@@ -27,6 +29,13 @@ impl Signer {
     }
 }
 
+static CLIENT: LazyLock<Client<HttpConnector, Body>> = LazyLock::new(|| {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    // A kept connection belongs to the runtime that opened it, and tests have one each.
+    Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)
+});
+
 async fn send(
     endpoint: &str,
     method: Method,
@@ -38,8 +47,7 @@ async fn send(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let client = Client::builder(TokioExecutor::new()).build_http::<Body>();
-    let answer = client.request(request.body(Body::from(body))?).await?;
+    let answer = CLIENT.request(request.body(Body::from(body))?).await?;
     let status = answer.status();
     let bytes = answer.into_body().collect().await?.to_bytes();
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -74,6 +82,10 @@ pub async fn signed_json(
         ("content-type", "application/x-amz-json-1.1"),
     ];
     let text = send(endpoint, Method::POST, "/", &headers, body.to_string()).await?;
+    // Some operations answer nothing.
+    if text.is_empty() {
+        return Ok(Value::Null);
+    }
     serde_json::from_str(&text).with_context(|| format!("{target} answered no JSON: {text}"))
 }
 
@@ -83,6 +95,16 @@ pub async fn form(endpoint: &str, signer: &Signer, service: &str, fields: &[(&st
     let headers = [("authorization", authorization.as_str()), ("content-type", "application/x-www-form-urlencoded")];
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     send(endpoint, Method::POST, "/", &headers, body).await
+}
+
+/// The access key of a role's session, taken by whoever holds `key`.
+pub async fn assume(endpoint: &str, key: &str, role_arn: &str) -> anyhow::Result<String> {
+    let form =
+        [("Action", "AssumeRole"), ("Version", "2011-06-15"), ("RoleArn", role_arn), ("RoleSessionName", "local")];
+    let text = self::form(endpoint, &Signer::key(key), "sts", &form).await?;
+    let given = crate::answer::element(&text, "AccessKeyId").unwrap_or_default();
+    anyhow::ensure!(!given.is_empty(), "{role_arn} cannot be assumed: {text}");
+    Ok(given.to_owned())
 }
 
 /// A signed PUT.

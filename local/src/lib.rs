@@ -15,7 +15,7 @@ mod emulators;
 mod faults;
 mod gateway;
 mod guardrails;
-mod http;
+pub mod http;
 mod identity_center;
 mod ledger;
 mod lists;
@@ -123,6 +123,25 @@ pub fn count(calls: &[Call]) -> std::collections::BTreeMap<(String, String), (us
         entry.1 += usize::from(call.error.is_some());
     }
     counts
+}
+
+/// All that is in the organization and its accounts, by names and never by ids or times, so that two worlds can be compared.
+/// Read from the emulators themselves, not by calls. Accounts are named as the organization names them.
+pub async fn world(endpoint: &str) -> anyhow::Result<std::collections::BTreeMap<String, Value>> {
+    let (mut names, mut body) = (serde_json::Map::new(), json!({}));
+    loop {
+        let target = "AWSOrganizationsV20161128.ListAccounts";
+        let page = http::signed_json(endpoint, MANAGEMENT_KEY, "organizations", target, &body).await?;
+        for account in page["Accounts"].as_array().into_iter().flatten() {
+            names.insert(account["Id"].as_str().unwrap_or_default().to_owned(), account["Name"].clone());
+        }
+        match page["NextToken"].as_str() {
+            Some(token) => body = json!({"NextToken": token}),
+            None => break,
+        }
+    }
+    let answer = http::post(endpoint, "/_koza/world", &Value::Object(names)).await?;
+    Ok(serde_json::from_str(&answer)?)
 }
 
 /// Whether the account beside the pool still has what it had.

@@ -32,6 +32,13 @@ pub struct Operation {
     pub labels: HashMap<String, String>,
 }
 
+impl Operation {
+    /// Whether it changes nothing. Taking a role's session is a read.
+    pub fn is_read(&self) -> bool {
+        ["List", "Describe", "Get", "Head", "AssumeRole"].iter().any(|verb| self.name.starts_with(verb))
+    }
+}
+
 struct Rest {
     service: &'static str,
     method: &'static str,

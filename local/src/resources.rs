@@ -135,7 +135,9 @@ fn organizations(body: &[u8], organization: &str) -> Vec<String> {
             Some("r") => "root",
             Some("ou") => "ou",
             Some("p") => {
-                return format!("arn:aws:organizations::{MANAGEMENT}:policy/{organization}/service_control_policy/{id}");
+                return format!(
+                    "arn:aws:organizations::{MANAGEMENT}:policy/{organization}/service_control_policy/{id}"
+                );
             }
             _ => "account",
         };

@@ -7,7 +7,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, 
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// The header that carries the gateway's secret; the emulators' launchers ask for it.
 const SECRET: &str = "x-koza-gateway";
@@ -141,9 +142,13 @@ impl Upstream {
 
     /// One of the gateway's own questions that a launcher answers, at the emulator that has the account.
     pub async fn question(&self, account: &str, path: &str, fields: &[(&str, &str)]) -> Result<Value, String> {
+        self.question_at(self.host(account), path, fields).await
+    }
+
+    async fn question_at(&self, host: &str, path: &str, fields: &[(&str, &str)]) -> Result<Value, String> {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let path = format!("{path}?{query}");
-        let answer = self.send(self.host(account), &Method::GET, &path, &HeaderMap::new(), Bytes::new()).await;
+        let answer = self.send(host, &Method::GET, &path, &HeaderMap::new(), Bytes::new()).await;
         let answer = answer.map_err(|refusal| refusal.message)?;
         let status = answer.status();
         let body = answer.into_body().collect().await.map_err(|e| e.to_string())?.to_bytes();
@@ -151,6 +156,21 @@ impl Upstream {
             true => serde_json::from_slice(&body).map_err(|e| e.to_string()),
             false => Err(format!("{path} answered {status}")),
         }
+    }
+
+    /// What there is in all accounts, by names. `accounts` by id.
+    pub async fn world(&self, accounts: &BTreeMap<String, String>) -> Result<Map<String, Value>, String> {
+        let mut world = Map::new();
+        for host in &self.motos {
+            let here: BTreeMap<_, _> = accounts.iter().filter(|(id, _)| self.host(id) == host).collect();
+            // All names go to the process that has the organization: assignments name accounts of every process.
+            let all = serde_json::to_string(accounts).map_err(|e| e.to_string())?;
+            let own = serde_json::to_string(&here.keys().collect::<Vec<_>>()).map_err(|e| e.to_string())?;
+            let fields = [("names", all.as_str()), ("own", own.as_str())];
+            let said = self.question_at(host, "/_koza/world", &fields).await?;
+            world.extend(said.as_object().cloned().unwrap_or_default());
+        }
+        Ok(world)
     }
 
     /// A JSON question whose answer is JSON; an error answer is `Err` with its text.

@@ -151,7 +151,7 @@ pub mod key {
 }
 
 /// The record of an alert, which is written twice: before it is sent, and after.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct AlertRecord {
     /// What it is about.
     pub subject: String,
@@ -159,6 +159,12 @@ pub struct AlertRecord {
     pub text: String,
     /// Whether it was sent.
     pub sent: bool,
+    /// The state that it told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// What had brought that state about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occasion: Option<String>,
 }
 
 /// The bucket's twin in memory.

@@ -85,7 +85,8 @@ async fn the_highest_threshold_is_told_once_and_missing_is_unknown() {
     // As long as nothing was sent, a second poll says the same; then it is silent.
     assert_eq!(poll(&o, &r, json!({})).await.unwrap(), answer);
     for alert in &answer.alerts {
-        let sent = AlertRecord { subject: alert.subject.clone(), text: alert.text.clone(), sent: true };
+        let sent =
+            AlertRecord { subject: alert.subject.clone(), text: alert.text.clone(), sent: true, ..Default::default() };
         records::write(&r, &key::alert(&alert.id), &sent).await.unwrap();
     }
     let again = poll(&o, &r, json!({})).await.unwrap();

@@ -30,7 +30,24 @@ pub struct Alert {
     pub subject: String,
     /// All of it.
     pub text: String,
+    /// What it tells the state of (`frozen`, `thawed`): told again when that is another than the last that was told.
+    #[serde(default)]
+    pub state: Option<String>,
+    /// What brought the state about, if something was changed: told again for another occasion.
+    #[serde(default)]
+    pub occasion: Option<String>,
 }
+
+impl Alert {
+    fn was_told(&self, before: &AlertRecord) -> bool {
+        let same_occasion = self.occasion.is_none() || self.occasion == before.occasion;
+        before.sent && self.state == before.state && same_occasion
+    }
+}
+
+/// Before the text of an alert that may have been sent: SNS has no way to ask, and an alert twice is better than none. (Only
+/// FIFO topics know duplicates, and those send no mail.)
+const PERHAPS_AGAIN: &str = "You may have this already: whether it was sent before is not known.\n\n";
 
 /// The answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -60,13 +77,16 @@ pub async fn handle(topic: &impl Topic, records: &impl Records, payload: Value) 
             alert.id.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect();
         let key = key::alert(&id);
         let before: Option<AlertRecord> = records::read(records, &key).await?;
-        if before.is_some_and(|b| b.sent) {
+        if before.as_ref().is_some_and(|before| alert.was_told(before)) {
             answer.already += 1;
             continue;
         }
-        let mut record = AlertRecord { subject: one_line(&alert.subject), text: alert.text, sent: false };
+        let Alert { subject, text, state, occasion, .. } = alert;
+        let mut record = AlertRecord { subject: one_line(&subject), text, sent: false, state, occasion };
+        let begun = before.is_some_and(|before| !before.sent);
         records::write(records, &key, &record).await?;
-        topic.publish(&record.subject, &record.text).await?;
+        let text = if begun { format!("{PERHAPS_AGAIN}{}", record.text) } else { record.text.clone() };
+        topic.publish(&record.subject, &text).await?;
         record.sent = true;
         records::write(records, &key, &record).await?;
         answer.sent += 1;
@@ -88,6 +108,8 @@ fn of_execution(event: EventBridgeEvent<Value>) -> Result<Alert, Fault> {
         return Err(Fault::invalid(format!("no alert is made of an event \"{}\"", event.detail_type)));
     }
     Ok(Alert {
+        state: None,
+        occasion: None,
         id: format!("execution-{}-{status}", arn.rsplit(':').take(2).collect::<Vec<_>>().join("-")),
         subject: format!("{machine} {}", status.to_lowercase().replace('_', " ")),
         text: format!(
@@ -158,7 +180,23 @@ mod tests {
         handle(&deaf, &records, alerts()).await.expect_err("nobody listens");
         assert_eq!(handle(&heard, &records, alerts()).await.unwrap(), Answer { sent: 1, already: 0 });
         assert_eq!(handle(&heard, &records, alerts()).await.unwrap(), Answer { sent: 0, already: 1 });
-        assert_eq!(*heard.messages.lock().unwrap(), ["line break: t"]);
+        let messages = heard.messages.lock().unwrap().clone();
+        assert_eq!(messages, [format!("line break: {PERHAPS_AGAIN}t")], "whether the first was heard is not known");
+    }
+
+    #[tokio::test]
+    async fn a_state_is_told_when_it_is_another_or_was_brought_about_anew() {
+        let (heard, records) = (Heard::default(), MemoryRecords::default());
+        let tell = async |state: &str, occasion: Option<&str>| {
+            let alert = json!({"id": "seat-1", "subject": state, "text": "t", "state": state, "occasion": occasion});
+            handle(&heard, &records, json!({"alerts": [alert]})).await.unwrap().sent
+        };
+        assert_eq!(tell("frozen", Some("freeze-1")).await, 1);
+        assert_eq!(tell("frozen", Some("freeze-1")).await, 0, "the same call again");
+        assert_eq!(tell("frozen", None).await, 0, "frozen already, and told");
+        assert_eq!(tell("thawed", Some("thaw-1")).await, 1);
+        assert_eq!(tell("thawed", Some("thaw-2")).await, 1, "somebody else had frozen it in between");
+        assert_eq!(tell("frozen", None).await, 1, "frozen by an execution that was cut off before it told");
     }
 
     #[tokio::test]

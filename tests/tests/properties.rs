@@ -1,0 +1,340 @@
+//! What every machine, and so every function, keeps whatever happens: run again it changes nothing; cut off anywhere and started
+//! again it ends as if it had never been cut off; in a storm it ends as on a calm day; and nobody outside the pool is touched.
+//!
+//! A machine that is not in `STEPS` fails the first test. The checks themselves are shown to fail in the last.
+
+use koza_local::{Call, Fault, MANAGEMENT_KEY, http};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use tests::{Ledger, ONE, Story, course, make_a_bucket, root, roster};
+use tokio::sync::OnceCell;
+
+type World = BTreeMap<String, Value>;
+
+/// A small course from its beginning to its end: each machine, and the command that starts it.
+const STEPS: [(&str, &[&str]); 7] = [
+    ("pool-fill", &["pool", "fill", "--seats", "3"]),
+    ("course-open", &["course", "open", "COURSE"]),
+    // Freezes koza-0002, which has cost too much.
+    ("cost-watch", &["costs", "--poll"]),
+    ("seat-thaw", &["thaw", "koza-0002", "--reason", "it is paid"]),
+    ("seat-freeze", &["freeze", "koza-0001", "--reason", "asked by the teacher"]),
+    // An Available seat in which somebody left a bucket.
+    ("account-sweep", &["sweep", "koza-0003", "--delete"]),
+    ("course-close", &["course", "close", "small-2026"]),
+];
+
+/// Waits and pacing are over at once: what counts here is the order of calls.
+const FAST: &[&str] = &["--speed", "1000"];
+
+/// A course that goes through `STEPS`.
+struct Course {
+    story: Story,
+    endpoint: String,
+    ledger: Ledger,
+    made: usize,
+}
+
+/// How a step ended well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    Now,
+    /// It was refused, because it is done already.
+    Before,
+}
+
+/// How many calls it took to make the local AWS: those furnished what is outside the pool.
+async fn made(endpoint: &str) -> usize {
+    koza_local::calls(endpoint).await.expect("the ledger").len()
+}
+
+impl Course {
+    /// `attempts`: how often a function's SDK tries a call; once, and what breaks is not mended below our own code.
+    async fn begin(name: &str, attempts: u32) -> Self {
+        let mut story = Story::begin(name);
+        story.environment.push(("AWS_MAX_ATTEMPTS", attempts.to_string()));
+        story.file("course/course.yaml", &course("small-2026"));
+        story.file("course/roster.csv", &roster(2));
+        let endpoint = story.up(FAST);
+        Self { ledger: Ledger::of(&endpoint), made: made(&endpoint).await, story, endpoint }
+    }
+
+    /// Every call since the local AWS was made.
+    async fn calls(&self) -> Vec<Call> {
+        koza_local::calls(&self.endpoint).await.expect("the ledger").split_off(self.made)
+    }
+
+    async fn accounts(&self) -> BTreeMap<String, String> {
+        let pool = self.story.local(&["pool", "status"]);
+        let seats = pool.json["seats"].as_array().unwrap_or_else(|| panic!("{}", pool.told)).clone();
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        seats.iter().map(|seat| (text(&seat["seat"]), text(&seat["account"]))).collect()
+    }
+
+    /// What the world does before a step.
+    async fn before(&self, machine: &str) {
+        match machine {
+            "cost-watch" => {
+                let yesterday = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(24);
+                let day = yesterday.strftime("%Y-%m-%d").to_string();
+                let cost = |seat: &str| if seat == "koza-0002" { "25.00" } else { "1.00" };
+                let costs: serde_json::Map<_, _> =
+                    self.accounts().await.iter().map(|(seat, id)| (id.clone(), json!({&day: cost(seat)}))).collect();
+                koza_local::set_costs(&self.endpoint, &Value::Object(costs)).await.expect("costs");
+            }
+            "account-sweep" => make_a_bucket(&self.endpoint, &self.accounts().await["koza-0003"], "left-here").await,
+            "course-close" => make_a_bucket(&self.endpoint, &self.accounts().await["koza-0001"], "built-here").await,
+            _ => {}
+        }
+    }
+
+    /// One step, once.
+    fn run(&self, arguments: &[&str]) -> Result<Done, String> {
+        let folder = self.story.folder("course");
+        let arguments: Vec<&str> = arguments.iter().map(|a| if *a == "COURSE" { folder.as_str() } else { a }).collect();
+        let said = self.story.local(&arguments);
+        match said.code {
+            0 => Ok(Done::Now),
+            2 if said.told.contains("closed already") => Ok(Done::Before),
+            code => Err(format!("exit code {code}: {}", said.told)),
+        }
+    }
+
+    async fn world(&self) -> World {
+        koza_local::world(&self.endpoint).await.expect("the world")
+    }
+
+    /// Complaints about the second run of a step: what it wrote, and what is other than it was.
+    async fn twice(&mut self, machine: &str, arguments: &[&str]) -> Vec<String> {
+        let before = self.world().await;
+        self.ledger.news().await;
+        let done = match self.run(arguments) {
+            Ok(done) => done,
+            Err(why) => return vec![why],
+        };
+        let news = self.ledger.news().await;
+        let expected = |call: &Call| match call.service.as_str() {
+            // That an execution was refused is told.
+            "sns" => done == Done::Before,
+            _ => machine == "account-sweep" && is_scaffolding(call),
+        };
+        let writes = news.iter().filter(|c| is_write(c) && !expected(c));
+        let mut complaints: Vec<String> = writes.map(line).collect();
+        complaints.extend(differences(&before, &self.world().await));
+        complaints
+    }
+
+    /// Runs a step again and again, each time cut off one write later, until it gets through. Every write is once the last that
+    /// is done, with its answer lost. How often it was cut off.
+    async fn cut_anywhere(&mut self, arguments: &[&str], first: u64, step: u64) -> usize {
+        for (cuts, after) in (first..).step_by(usize::try_from(step).expect("a small number")).enumerate() {
+            assert!(cuts < 1_000, "{arguments:?} never gets through");
+            self.ledger.news().await;
+            let cut = json!({"principal": ":role/", "trouble": "cut", "rate": 1, "after": after});
+            set_faults(&self.endpoint, &[cut]).await;
+            let ended = self.run(arguments);
+            set_faults(&self.endpoint, &[]).await;
+            let was_cut = self.ledger.news().await.iter().any(|c| c.error.as_deref() == Some("LostAnswer"));
+            if !was_cut {
+                ended.unwrap_or_else(|why| panic!("{arguments:?} after {cuts} cuts: {why}"));
+                return cuts;
+            }
+        }
+        unreachable!("an endless range")
+    }
+}
+
+async fn set_faults(endpoint: &str, rules: &[Value]) {
+    let faults: Vec<Fault> = rules.iter().map(|r| serde_json::from_value(r.clone()).expect("a rule")).collect();
+    koza_local::set_faults(endpoint, &faults).await.expect("faults");
+}
+
+fn line(call: &Call) -> String {
+    format!("{}:{} in {} by {}", call.service, call.operation, call.account, call.principal)
+}
+
+/// Whether a call of ours changes something. Records are written by everything that runs; people are not ours.
+fn is_write(call: &Call) -> bool {
+    let reads = ["Get", "List", "Describe", "Head", "AssumeRole"].iter().any(|verb| call.operation.starts_with(verb));
+    let is_record = call.account == koza_local::OPERATIONS && call.service == "s3";
+    !reads && !is_record && call.principal.contains(":role/")
+}
+
+/// Who asks for a sweep gets one: people are locked out while it looks (the seat moves to Sweeping and back), and its keeper comes
+/// and goes. That nothing stays of it, the world shows.
+fn is_scaffolding(call: &Call) -> bool {
+    call.operation == "MoveAccount" || (call.service == "iam" && call.principal.ends_with("role/koza/koza-operator"))
+}
+
+/// Writes of ours in accounts that are neither the pool's nor those that Koza works from.
+fn outside(calls: &[Call], pool: &BTreeMap<String, String>) -> Vec<String> {
+    let ours: BTreeSet<&str> =
+        pool.values().map(String::as_str).chain([koza_local::MANAGEMENT, koza_local::OPERATIONS]).collect();
+    calls.iter().filter(|c| is_write(c) && !ours.contains(c.account.as_str())).map(line).collect()
+}
+
+fn differences(one: &World, other: &World) -> Vec<String> {
+    let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let differs = keys.into_iter().filter(|key| one.get(*key) != other.get(*key));
+    differs.map(|key| format!("{key}: {:?} and not {:?}", other.get(key), one.get(key))).collect()
+}
+
+fn all_is_well(complaints: Vec<String>, doing: &str) {
+    assert!(complaints.is_empty(), "{doing}:\n{}", complaints.join("\n"));
+}
+
+/// The world after each step of a course that nothing disturbed.
+static CALM: OnceCell<Vec<World>> = OnceCell::const_new();
+
+/// Also proves that every step, done again, changes nothing.
+async fn calm() -> &'static [World] {
+    let calm = CALM.get_or_init(|| async {
+        let mut course = Course::begin("calm", 3).await;
+        let mut worlds = Vec::new();
+        for (machine, arguments) in STEPS {
+            course.before(machine).await;
+            course.run(arguments).unwrap_or_else(|why| panic!("{machine}: {why}"));
+            worlds.push(course.world().await);
+            all_is_well(course.twice(machine, arguments).await, &format!("{machine}, done again"));
+        }
+        let calls = course.calls().await;
+        all_is_well(outside(&calls, &course.accounts().await), "outside the pool");
+        let assigned = calls.iter().filter(|c| c.operation == "CreateAccountAssignment");
+        assert!(
+            assigned.clone().count() == 3 && assigned.clone().all(|c| c.error.is_none()),
+            "one each, within quotas"
+        );
+        worlds
+    });
+    calm.await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_done_again_changes_nothing() {
+    let _one = ONE.lock().await;
+    let there: BTreeSet<String> = std::fs::read_dir(root().join("statemachines"))
+        .expect("statemachines")
+        .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".asl.json")?.to_owned()))
+        .collect();
+    let tried: BTreeSet<String> = STEPS.iter().map(|(machine, _)| (*machine).to_owned()).collect();
+    assert_eq!(tried, there, "every machine has a step here");
+    assert_eq!(calm().await.len(), STEPS.len());
+}
+
+/// `KOZA_CUTS=all` cuts after every single write; without it after every fifth, beginning elsewhere at each step.
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_off_anywhere_it_ends_as_if_it_had_not_been() {
+    let _one = ONE.lock().await;
+    let calm = calm().await;
+    let step = if std::env::var("KOZA_CUTS").is_ok_and(|v| v == "all") { 1 } else { 5 };
+    let mut course = Course::begin("cut", 1).await;
+    for (n, (machine, arguments)) in STEPS.into_iter().enumerate() {
+        course.before(machine).await;
+        let cuts = course.cut_anywhere(arguments, n as u64 % step, step).await;
+        println!("{machine} was cut off {cuts} times");
+        assert!(cuts > 0, "{machine} was never cut off");
+        all_is_well(differences(&calm[n], &course.world().await), machine);
+    }
+    let calls = course.calls().await;
+    all_is_well(outside(&calls, &course.accounts().await), "outside the pool");
+}
+
+/// 10 % throttles, 2 % errors, 1 % lost answers, lists that are slow.
+fn storm(seed: u64) -> Vec<Value> {
+    let mut rules: Vec<Value> =
+        ["organizations", "sso", "identitystore", "iam", "sts", "s3", "cloudformation", "ec2", "lambda", "sns", "ce"]
+            .iter()
+            .flat_map(|service| {
+                [("throttle", 0.1), ("error", 0.02), ("lostAnswer", 0.01)].map(|(trouble, rate)| {
+                    json!({"service": service, "principal": ":role/", "trouble": trouble, "rate": rate, "seed": seed})
+                })
+            })
+            .collect();
+    rules.push(json!({"operation": "List*", "trouble": "slow", "rate": 0.1, "milliseconds": 30, "seed": seed}));
+    rules
+}
+
+/// A course of 60 from an empty pool to its end: the world, and the calls.
+async fn sixty(name: &str, rules: &[Value]) -> (World, Vec<Call>) {
+    let story = Story::begin(name);
+    let endpoint = story.up(&[]);
+    let made = made(&endpoint).await;
+    set_faults(&endpoint, rules).await;
+    story.file("course/course.yaml", &course("storm-2026"));
+    story.file("course/roster.csv", &roster(60));
+    let folder = story.folder("course");
+    for (arguments, number, wanted) in [
+        (["pool", "fill", "--seats", "61"].as_slice(), "", Value::Null),
+        (&["course", "open", &folder], "proved", json!(60)),
+        (&["course", "close", "storm-2026"], "clean", json!(60)),
+    ] {
+        let said = story.local(arguments);
+        assert_eq!((said.code, said.json.get(number).cloned().unwrap_or_default()), (0, wanted), "{}", said.told);
+    }
+    set_faults(&endpoint, &[]).await;
+    let pool = story.local(&["pool", "status"]);
+    assert_eq!(pool.json["states"], json!({"Available": 61}), "{}", pool.told);
+    let accounts = pool.json["seats"].as_array().expect("seats").iter();
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let accounts = accounts.map(|seat| (text(&seat["seat"]), text(&seat["account"]))).collect();
+    let calls = koza_local::calls(&endpoint).await.expect("the ledger").split_off(made);
+    all_is_well(outside(&calls, &accounts), "outside the pool");
+    (koza_local::world(&endpoint).await.expect("the world"), calls)
+}
+
+/// `KOZA_STORMS=20` makes twenty, each of another seed; without it one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_ends_as_a_calm_day_does() {
+    let _one = ONE.lock().await;
+    let storms = std::env::var("KOZA_STORMS").map_or(1, |n| n.parse().expect("how many storms, as a number"));
+    let (calm, undisturbed) = sixty("storm", &[]).await;
+    for seed in 1..=storms {
+        let (world, calls) = sixty("storm", &storm(seed)).await;
+        all_is_well(differences(&calm, &world), &format!("storm {seed}"));
+        let count =
+            |error: &str| calls.iter().filter(|c| c.error.as_deref().is_some_and(|e| e.contains(error))).count();
+        let (lost, throttled) = (count("LostAnswer"), count("Thrott") + count("TooManyRequests"));
+        println!("storm {seed}: {} calls for {}, {throttled} throttled, {lost} lost", calls.len(), undisturbed.len());
+        assert!(lost > 10 && throttled > 100, "there was a storm: {lost} lost, {throttled} throttled");
+        // Bounded: trouble in one call of eight does not double the work.
+        assert!(calls.len() < 2 * undisturbed.len(), "{} calls for {}", calls.len(), undisturbed.len());
+    }
+}
+
+/// What looks first is made blind, and what AWS refuses the second time is let through: then each check must complain.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_checks_themselves_can_fail() {
+    let _one = ONE.lock().await;
+    let calm = calm().await;
+    let mut course = Course::begin("broken", 3).await;
+    let (_, fill) = STEPS[0];
+    course.run(fill).expect("a pool");
+    all_is_well(differences(&calm[0], &course.world().await), "as the calm one");
+
+    let blind = json!({"principal": ":role/", "operation": "ListAccounts*", "trouble": "blind", "rate": 1});
+    set_faults(&course.endpoint, &[blind]).await;
+    assert!(!course.twice("pool-fill", fill).await.is_empty(), "a fill that sees no accounts asks for more");
+    let lenient = json!({"principal": ":role/", "operation": "CreateAccount", "trouble": "lenient", "rate": 1});
+    let blind = json!({"principal": ":role/", "operation": "ListAccounts*", "trouble": "blind", "rate": 1, "times": 3});
+    set_faults(&course.endpoint, &[lenient, blind]).await;
+    let _ = course.run(fill);
+    set_faults(&course.endpoint, &[]).await;
+    let second = differences(&calm[0], &course.world().await);
+    assert!(second.iter().any(|c| c.starts_with("accounts: ")), "second accounts are seen: {second:?}");
+
+    // One of our own functions writes outside the pool.
+    let running = std::fs::read(course.story.state.join("local/running.json")).expect("running.json");
+    let running: koza_local::Running = serde_json::from_slice(&running).expect("JSON");
+    assert!(koza_local::bystander_is_intact(&running).await.expect("an answer"));
+    let accounts = course.accounts().await;
+    let role = format!("arn:aws:iam::{}:role/OrganizationAccountAccessRole", running.bystander);
+    let key = http::assume(&course.endpoint, MANAGEMENT_KEY, &role).await.expect("the bystander's access role");
+    let form = [("Action", "DeleteRole"), ("RoleName", "production-application")];
+    http::form(&course.endpoint, &http::Signer::key(&key), "iam", &form).await.expect("it is deleted");
+    let calls = course.calls().await;
+    assert!(
+        outside(&calls, &accounts).iter().any(|c| c.contains("iam:DeleteRole")),
+        "a delete outside the pool is seen"
+    );
+    assert!(!koza_local::bystander_is_intact(&running).await.expect("an answer"));
+}
