@@ -124,15 +124,16 @@ def world(names, own):
     """What there is, by names and never by ids or times, so that two worlds can be compared. `names`: of all accounts, by id;
     `own`: the ids of those that this process has."""
     names = json.loads(names)
-    said = {}
+    said, ids = {}, {}
     for management, backend in ((id, backends["aws"]) for id, backends in organizations.organizations_backends.items()):
         if backend.org is not None:
             said |= organization_world(backend) | identity_center_world(management, names)
+            ids |= {unit.id: unit.name for unit in backend.ou} | {backend.org.id: "organization"}
     for id in json.loads(own):
         said |= {f"{names[id]}: {key}": value for key, value in account_world(id).items()}
-    # An id that is left in a document is an account's.
+    # What ids are left are in documents and ARNs.
     text = json.dumps(said)
-    for id, name in names.items():
+    for id, name in {**names, **ids}.items():
         text = text.replace(id, f"<{name}>")
     return json.loads(text)
 
@@ -198,7 +199,9 @@ def account_world(id):
         }
     for policy in backend.managed_policies.values():
         if "aws:policy" not in policy.arn:
-            said[f"policy {policy.path}{policy.name}"] = [document(version.document) for version in policy.versions]
+            # A version that was made twice, because an answer got lost, says the same.
+            versions = {json.dumps(document(version.document)): version.is_default for version in policy.versions}
+            said[f"policy {policy.path}{policy.name}"] = sorted(versions.items())
     buckets = s3.s3_backends[id]["aws"].buckets.values() if id in s3.s3_backends else []
     said["buckets"] = sorted(bucket.name for bucket in buckets if bucket.account_id == id)
     regions = logs.logs_backends[id].values() if id in logs.logs_backends else []

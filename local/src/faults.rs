@@ -1,5 +1,6 @@
 //! Trouble on demand: throttles, 5xx, connections that break, answers that get lost, calls that are slow.
 
+use crate::OPERATIONS;
 use crate::caller::Caller;
 use crate::operation::Operation;
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,9 @@ pub struct Fault {
     /// The same seed makes the same choices in the same order of calls.
     #[serde(default)]
     pub seed: u64,
+    /// For a cut: whether writes of records and alerts count, or all others; all of them without this.
+    #[serde(default)]
+    pub records: Option<bool>,
     /// So many matching calls pass before it strikes.
     #[serde(default)]
     pub after: u64,
@@ -82,9 +86,9 @@ impl Rule {
     }
 
     /// What it does to this matching call.
-    fn strike(&mut self, operation: &Operation) -> Option<Fault> {
+    fn strike(&mut self, caller: &Caller, operation: &Operation) -> Option<Fault> {
         if self.fault.trouble == Trouble::Cut {
-            return self.cut(operation);
+            return self.cut(caller, operation);
         }
         self.matched += 1;
         let struck = self.matched > self.fault.after
@@ -94,11 +98,13 @@ impl Rule {
         struck.then(|| self.fault.clone())
     }
 
-    fn cut(&mut self, operation: &Operation) -> Option<Fault> {
-        let trouble = match (self.struck > 0, operation.is_read()) {
+    fn cut(&mut self, caller: &Caller, operation: &Operation) -> Option<Fault> {
+        let is_record = caller.account == OPERATIONS && matches!(operation.service.as_str(), "s3" | "sns");
+        let counts = !operation.is_read() && self.fault.records.is_none_or(|records| records == is_record);
+        let trouble = match (self.struck > 0, counts) {
             (true, _) => Trouble::Reset,
-            (false, true) => return None,
-            (false, false) => {
+            (false, false) => return None,
+            (false, true) => {
                 self.matched += 1;
                 if self.matched <= self.fault.after {
                     return None;
@@ -134,7 +140,7 @@ impl Faults {
     pub fn strike(&self, caller: &Caller, operation: &Operation) -> Option<Fault> {
         let mut rules = self.rules.lock().unwrap_or_else(|e| e.into_inner());
         let mut matching = rules.iter_mut().filter(|rule| rule.matches(caller, operation));
-        matching.find_map(|rule| rule.strike(operation))
+        matching.find_map(|rule| rule.strike(caller, operation))
     }
 }
 

@@ -108,26 +108,21 @@ impl SeatIam for AwsIam {
     }
 
     async fn rewrite_policy(&self, arn: &str, document: &str) -> Result<(), Fault> {
-        // Five versions are the most (IAM quotas): the old ones go before there is a new one.
+        // Five versions are the most (IAM quotas): the old ones go before there is a new one. The one that was in force stays as
+        // an old one until the next rewriting, so that being cut off here leaves nothing else behind.
         let doing = || format!("rewriting policy {arn}");
         let versions = self.client.list_policy_versions().policy_arn(arn).into_paginator().items().send();
         let versions: Vec<_> = versions.try_collect().await.map_err(|e| fault(doing(), e))?;
-        let mut default = None;
-        for version in versions {
-            let id = version.version_id.unwrap_or_default();
-            if version.is_default_version {
-                default = Some(id);
-                continue;
+        for version in versions.into_iter().filter(|version| !version.is_default_version) {
+            let call = self.client.delete_policy_version().policy_arn(arn).set_version_id(version.version_id);
+            match call.send().await {
+                // A first answer that got lost, or a list that is behind.
+                Err(e) if code(&e) != Some("NoSuchEntity") => return Err(fault(doing(), e)),
+                _ => {}
             }
-            let call = self.client.delete_policy_version().policy_arn(arn).version_id(id);
-            call.send().await.map_err(|e| fault(doing(), e))?;
         }
         let call = self.client.create_policy_version().policy_arn(arn).policy_document(document).set_as_default(true);
         call.send().await.map_err(|e| fault(doing(), e))?;
-        if let Some(old) = default {
-            let call = self.client.delete_policy_version().policy_arn(arn).version_id(old);
-            call.send().await.map_err(|e| fault(doing(), e))?;
-        }
         Ok(())
     }
 }

@@ -109,7 +109,7 @@ pub trait SeatIam: Send + Sync {
     async fn policy(&self, arn: &str) -> Result<Option<Value>, Fault>;
     /// Makes a customer managed policy under our path.
     async fn create_policy(&self, name: &str, document: &str) -> Result<(), Fault>;
-    /// Makes a new default version and deletes all others.
+    /// Makes a new default version; of the others only the last one stays.
     async fn rewrite_policy(&self, arn: &str, document: &str) -> Result<(), Fault>;
 }
 

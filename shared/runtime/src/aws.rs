@@ -26,20 +26,20 @@ impl Aws {
     /// The configuration with a role of ours in the management account.
     pub async fn management(&self, role: ManagementRole) -> SdkConfig {
         let arn = self.settings.names.management_role_arn(&self.settings.management, role);
-        self.with_role(&self.own, arn, "koza", None).await
+        self.with_role(&self.own, arn, "koza").await
     }
 
     /// The configuration with a role of ours in a member account. `session` is seen in the account's CloudTrail.
     pub async fn member(&self, account: &AccountId, role: MemberRole, session: &str) -> SdkConfig {
         let arn = self.settings.names.member_role_arn(account, role);
-        self.with_role(&self.own, arn, session, None).await
+        self.with_role(&self.own, arn, session).await
     }
 
     /// The configuration with the access role that AWS made in a new account: through the management account,
     /// which is the only one that the role trusts.
     pub async fn access_role(&self, account: &AccountId, session: &str) -> SdkConfig {
         let writer = self.management(ManagementRole::PoolWriter).await;
-        self.with_role(&writer, access_role_arn(account), session, None).await
+        self.with_role(&writer, access_role_arn(account), session).await
     }
 
     /// The same configuration in another Region.
@@ -57,18 +57,14 @@ impl Aws {
         answer.account.map(AccountId).ok_or_else(|| Fault::broken("GetCallerIdentity answered without an account"))
     }
 
-    async fn with_role(&self, from: &SdkConfig, arn: String, session: &str, policy: Option<String>) -> SdkConfig {
+    async fn with_role(&self, from: &SdkConfig, arn: String, session: &str) -> SdkConfig {
         // RoleSessionName takes 2-64 of these characters.
         let session: String = session
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || "+=,.@-".contains(c) { c } else { '-' })
             .take(64)
             .collect();
-        let mut role = AssumeRoleProvider::builder(arn).session_name(session).configure(from);
-        if let Some(policy) = policy {
-            role = role.policy(policy);
-        }
-        let provider = role.build().await;
+        let provider = AssumeRoleProvider::builder(arn).session_name(session).configure(from).build().await;
         from.to_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
     }
 }
