@@ -286,7 +286,7 @@ fn storm(seed: u64) -> Vec<Value> {
 /// A course from an empty pool to its end: the world, and the calls.
 async fn from_beginning_to_end(learners: usize, rules: &[Value]) -> (World, Vec<Call>) {
     let story = Story::begin("storm");
-    let endpoint = story.up(&[]);
+    let endpoint = story.up(&["--speed", "600"]);
     let made = made(&endpoint).await;
     set_faults(&endpoint, rules).await;
     story.file("course/course.yaml", &course("storm-2026"));

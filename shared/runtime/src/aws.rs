@@ -9,6 +9,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use shared::fault::{Meaning, meaning};
 use shared::names::{ManagementRole, MemberRole, access_role_arn};
 use shared::{AccountId, Fault};
+use std::time::Duration;
 
 /// How often a call is tried, unless `AWS_MAX_ATTEMPTS` says otherwise. A sweep makes a thousand calls, and one that fails makes its
 /// account unknown: with one call in eight refused for a while, three attempts (the SDK's) lose two calls in a thousand, six none.
@@ -25,11 +26,14 @@ pub struct Aws {
 impl Aws {
     /// Loads the configuration from the environment (or a profile), as every AWS tool does.
     pub async fn load(settings: &Settings) -> Self {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest());
-        if std::env::var_os("AWS_MAX_ATTEMPTS").is_none() {
-            loader = loader.retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS));
-        }
-        Self { own: loader.load().await, settings: settings.clone() }
+        let attempts = std::env::var("AWS_MAX_ATTEMPTS").ok().and_then(|n| n.parse().ok()).unwrap_or(ATTEMPTS);
+        // The SDK's own backoff, by our clock.
+        let retries = RetryConfig::standard()
+            .with_max_attempts(attempts)
+            .with_initial_backoff(settings.clock.wall(Duration::from_secs(1)))
+            .with_max_backoff(settings.clock.wall(Duration::from_secs(20)));
+        let own = aws_config::defaults(BehaviorVersion::latest()).retry_config(retries).load().await;
+        Self { own, settings: settings.clone() }
     }
 
     /// The configuration with a role of ours in the management account.

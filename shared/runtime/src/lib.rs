@@ -139,6 +139,11 @@ impl Clock {
 
     /// Sleeps for a duration of AWS time. Only for pacing calls: waiting for AWS is the state machine's.
     pub async fn sleep(&self, aws_time: Duration) {
-        tokio::time::sleep(aws_time.div_f64(self.speed)).await;
+        tokio::time::sleep(self.wall(aws_time)).await;
+    }
+
+    /// How long a duration of AWS time is by the wall clock.
+    pub fn wall(&self, aws_time: Duration) -> Duration {
+        aws_time.div_f64(self.speed)
     }
 }
