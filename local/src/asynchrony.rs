@@ -83,6 +83,10 @@ impl Asynchrony {
         lasts
     }
 
+    fn count(&self, job: Job) -> usize {
+        self.lock().keys().filter(|(j, _)| *j == job).count()
+    }
+
     fn is_under_way(&self, job: Job, id: &str) -> bool {
         self.lock().contains_key(&(job, id.to_owned()))
     }
@@ -117,10 +121,8 @@ impl Asynchrony {
     pub fn objection(&self, quotas: &Quotas, place: Place<'_>, operation: &Operation, body: &[u8]) -> Option<Refusal> {
         let asked = || serde_json::from_slice::<Value>(body).unwrap_or_default();
         match (operation.service.as_str(), operation.name.as_str()) {
-            ("organizations", "CreateAccount") => {
-                let creations = self.lock().keys().filter(|(job, _)| *job == Job::Account).count();
-                quotas.too_many(operation, |_| creations)
-            }
+            ("organizations", "CreateAccount") => quotas.too_many(operation, |_| self.count(Job::Account)),
+            ("organizations", "CloseAccount") => quotas.too_many(operation, |_| self.count(Job::Closing)),
             ("sso", "CreateAccountAssignment" | "DeleteAccountAssignment" | "ProvisionPermissionSet") => {
                 let asked = asked();
                 let (account, what) = (asked["TargetId"].as_str().unwrap_or_default(), role_update(operation, &asked));
@@ -205,7 +207,9 @@ impl Asynchrony {
         let name = operation.name.as_str();
         match operation.service.as_str() {
             "organizations" => {
-                name.starts_with("ListAccounts") || name.contains("CreateAccount") || name == "DescribeAccount"
+                name.starts_with("ListAccounts")
+                    || name.contains("CreateAccount")
+                    || matches!(name, "DescribeAccount" | "CloseAccount")
             }
             "cloudfront" => name.contains("Distribution"),
             "cloudformation" => matches!(name, "DescribeStacks" | "ListStacks"),
@@ -218,6 +222,11 @@ impl Asynchrony {
     /// The answer as AWS would give it now. Begins what the call began.
     pub fn seen(&self, place: Place<'_>, operation: &Operation, body: &[u8], answer: &str) -> Option<String> {
         match (operation.service.as_str(), operation.name.as_str()) {
+            ("organizations", "CloseAccount") => {
+                let asked: Value = serde_json::from_slice(body).ok()?;
+                self.begin(Job::Closing, asked["AccountId"].as_str()?);
+                None
+            }
             ("organizations", name) => self.organization(name, answer),
             ("cloudfront", name) => Some(self.distributions(name, operation.labels.get("Id"), answer)),
             ("cloudformation", _) => Some(self.stacks_now(place, answer)),
@@ -408,6 +417,20 @@ mod tests {
         assert!(
             seen.contains("<Id>E1</Id><Status>InProgress</Status>")
                 && seen.contains("<Id>E2</Id><Status>Deployed</Status>")
+        );
+    }
+
+    #[test]
+    fn three_accounts_are_closed_at_once_and_no_more() {
+        let (slow, quotas) = (running_at(1.0), Quotas::read(1.0).expect("the rows"));
+        let close = operation("organizations", "CloseAccount");
+        for n in 0..3 {
+            assert!(slow.objection(&quotas, HERE, &close, b"{}").is_none());
+            slow.seen(HERE, &close, json!({"AccountId": n.to_string()}).to_string().as_bytes(), "");
+        }
+        assert_eq!(
+            slow.objection(&quotas, HERE, &close, b"{}").expect("a fourth").code,
+            "ConstraintViolationException"
         );
     }
 

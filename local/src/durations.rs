@@ -15,6 +15,8 @@ pub enum Job {
     Account,
     /// A new account until its access role can be assumed.
     AccessRole,
+    /// An account until it is closed.
+    Closing,
     /// An assignment made or deleted.
     Assignment,
     /// A permission set written anew in one account.
@@ -91,6 +93,7 @@ mod tests {
         let jobs = [
             Job::Account,
             Job::AccessRole,
+            Job::Closing,
             Job::Assignment,
             Job::Provisioning,
             Job::Distribution,
