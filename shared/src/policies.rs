@@ -300,9 +300,10 @@ pub fn member_policy(names: &Names, account: &AccountId, role: MemberRole) -> Op
                     format!("arn:aws:iam::{account}:role{PATH}*"), format!("arn:aws:iam::{account}:policy{PATH}*")
                 ]
             }),
-            // Whether a role is there is asked by its name alone: of one that is not there AWS does not know the path.
+            // A role is asked for and deleted by its name alone: of one that is not there AWS does not know the path, and a deletion
+            // whose answer got lost is asked again.
             json!({
-                "Sid": "WhetherTheKeeperIsThere", "Effect": "Allow", "Action": "iam:GetRole",
+                "Sid": "TheKeeperWhenItIsNotThere", "Effect": "Allow", "Action": ["iam:DeleteRole", "iam:GetRole"],
                 "Resource": format!("arn:aws:iam::{account}:role/{}", names.member_role(MemberRole::Keeper))
             }),
             json!({
