@@ -18,7 +18,7 @@ const MOST_GIGABYTES: f64 = 8.0;
 const SPEED: f64 = 1_000_000.0;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    PathBuf::from("..").canonicalize().expect("the checkout")
 }
 
 /// Memory that is in use now, of a process and all that it has started: bytes.

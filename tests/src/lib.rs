@@ -15,7 +15,7 @@ pub static ONE: Mutex<()> = Mutex::const_new(());
 
 /// The checkout.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the checkout")
+    Path::new("..").canonicalize().expect("the checkout")
 }
 
 /// The command, built as it is now.

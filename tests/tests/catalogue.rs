@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 fn path(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name)
+    Path::new("..").join(name)
 }
 
 fn families() -> BTreeSet<String> {

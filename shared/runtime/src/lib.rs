@@ -98,11 +98,13 @@ pub fn parse<T: DeserializeOwned>(payload: Value) -> Result<T, Fault> {
     serde_json::from_value(payload).map_err(|e| Fault::invalid(format!("the input is not as expected: {e}")))
 }
 
-/// For tests: every sample payload in a function's `events` folder is one that the function takes.
+/// For tests: every sample payload in a function's `events` folder is one that the function takes. The folder is found from
+/// the package's own, which cargo runs tests in: a build that several checkouts share must not know one checkout's path.
 ///
 /// # Panics
 /// When there is none, or one is not taken: it says which and why.
-pub fn take_samples<T: DeserializeOwned>(folder: &str) {
+pub fn take_samples<T: DeserializeOwned>() {
+    let folder = "events";
     let entries = std::fs::read_dir(folder).unwrap_or_else(|e| panic!("{folder}: {e}"));
     let mut count = 0;
     for path in entries.map(|entry| entry.expect("a file").path()) {
