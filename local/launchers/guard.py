@@ -1,5 +1,6 @@
 """Stands before an emulator: whoever does not show the gateway's secret gets 403, so that no call misses quotas, policies and
 ledger. `questions` are the gateway's own, by path: each a function of the query's fields that gives what is answered as JSON, or None.
+Whether the emulator is ready is asked of each.
 """
 
 import hmac
@@ -8,6 +9,7 @@ import os
 from urllib.parse import parse_qsl
 
 HEADER = "x-koza-gateway"
+READY = {"/_koza/ready": lambda: True}
 ONLY = b"the emulators are reached only through the gateway"
 
 
@@ -21,6 +23,8 @@ def own_answer(questions, path, query):
 
 
 def wsgi(application, questions):
+    questions = READY | questions
+
     def guarded(environ, start_response):
         def answer(status, kind, body):
             start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
@@ -36,6 +40,8 @@ def wsgi(application, questions):
 
 
 def asgi(application, questions):
+    questions = READY | questions
+
     async def guarded(scope, receive, send):
         async def answer(status, kind, body):
             await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", kind)]})

@@ -1,5 +1,7 @@
 //! Answers that the gateway gives itself, in each protocol's own shape.
 
+use crate::access::caller::Caller;
+use crate::access::policies::Question;
 use crate::operation::Protocol;
 use axum::body::Body;
 use axum::http::{Response, StatusCode, header::CONTENT_TYPE};
@@ -31,6 +33,13 @@ impl Refusal {
             Protocol::RestJson => ("AccessDeniedException", 403),
         };
         Self { code: code.to_owned(), message: message.into(), status }
+    }
+
+    /// "Access denied" in IAM's own words: who may not do what with what, and why.
+    pub fn not_authorized(protocol: Protocol, caller: &Caller, question: &Question, why: &str) -> Self {
+        let (who, action, resource) = (&caller.session, &question.action, &question.resource);
+        let words = format!("User: {who} is not authorized to perform: {action} on resource: {resource} {why}");
+        Self::denied(protocol, words.trim_end())
     }
 
     /// "Too many calls", by the code that the protocol's services use for it.

@@ -192,7 +192,7 @@ pub async fn up(options: &Options, serve: Command, progress: impl Fn(&str)) -> a
     ministack
         .arg(&script)
         .env("KOZA_GATEWAY_SECRET", &running.secret)
-        .env("KOZA_LAMBDA_CONCURRENCY", crate::quotas::lambda_concurrency()?.to_string())
+        .env("KOZA_LAMBDA_CONCURRENCY", crate::strict::quotas::lambda_concurrency()?.to_string())
         .env("BIND_HOST", "127.0.0.1")
         .env("GATEWAY_PORT", port_of(&running.ministack))
         .env("IOT_MTLS_ENABLED", "0")

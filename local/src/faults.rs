@@ -1,7 +1,7 @@
 //! Trouble on demand: throttles, 5xx, connections that break, answers that get lost, calls that are slow.
 
 use crate::OPERATIONS;
-use crate::caller::Caller;
+use crate::access::caller::Caller;
 use crate::operation::Operation;
 use serde::{Deserialize, Serialize};
 use std::sync::Mutex;

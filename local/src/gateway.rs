@@ -1,24 +1,25 @@
 //! One endpoint before two emulators: says who calls what, refuses as AWS would, sends on, and writes everything down.
 
+use crate::access::caller::Caller;
+use crate::access::guardrails::Guardrails;
+use crate::access::policies::Question;
+use crate::access::resources::{Asked, is_member, questions};
+use crate::access::roles::Roles;
+use crate::access::sessions::{Sessions, objection};
 use crate::answer::{Refusal, json_answer};
-use crate::asynchrony::{Asynchrony, Later};
-use crate::caller::Caller;
-use crate::costs::Costs;
-use crate::duplicates::Emails;
-use crate::durations::{Durations, Job};
 use crate::faults::{Fault, Faults, Trouble};
-use crate::guardrails::Guardrails;
-use crate::identity_center::IdentityCenter;
+use crate::lacking::costs::Costs;
+use crate::lacking::identity_center::IdentityCenter;
+use crate::lacking::notebooks::Notebooks;
 use crate::ledger::{Call, Ledger};
-use crate::lists::{Lists, lags};
-use crate::notebooks::Notebooks;
 use crate::operation::{self, Operation, Protocol, header};
-use crate::quotas::Quotas;
-use crate::resources::{Asked, is_member, passed_role, questions};
-use crate::roles::Roles;
-use crate::rules::{Place, Rules};
-use crate::sessions::{Sessions, objection};
-use crate::upstream::{Question, Upstream};
+use crate::slow::asynchrony::{Asynchrony, Later};
+use crate::slow::durations::{Durations, Job};
+use crate::slow::lists::{Lists, lags};
+use crate::strict::duplicates::Emails;
+use crate::strict::quotas::Quotas;
+use crate::strict::rules::{Place, Rules};
+use crate::upstream::{self, Upstream};
 use crate::{MANAGEMENT, OPERATIONS};
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -91,7 +92,7 @@ impl Gateway {
         signed: &Signed,
         fault: Option<&Fault>,
     ) -> Result<Response<Body>, Refusal> {
-        let Some(fault) = fault else { return self.call(parts, body, signed).await };
+        let Some(fault) = fault else { return self.call(parts, body, signed, false).await };
         match fault.trouble {
             Trouble::Throttle => return Err(Refusal::throttled(signed.operation.protocol)),
             Trouble::Error => return Err(Refusal::internal(signed.operation.protocol)),
@@ -99,7 +100,7 @@ impl Gateway {
             Trouble::Slow => tokio::time::sleep(Duration::from_millis(fault.milliseconds)).await,
             Trouble::LostAnswer | Trouble::Cut | Trouble::Blind | Trouble::Lenient => {}
         }
-        let answer = self.call_once(parts, body, signed, fault.trouble == Trouble::Lenient).await;
+        let answer = self.call(parts, body, signed, fault.trouble == Trouble::Lenient).await;
         if fault.trouble == Trouble::Blind
             && let Ok(answer) = answer
         {
@@ -115,13 +116,8 @@ impl Gateway {
         answer
     }
 
-    /// A call on its way: every step may answer it.
-    async fn call(self: &Arc<Self>, parts: &Parts, body: Bytes, signed: &Signed) -> Result<Response<Body>, Refusal> {
-        self.call_once(parts, body, signed, false).await
-    }
-
-    /// `again`: what AWS refuses the second time is done again.
-    async fn call_once(
+    /// A call on its way: every step may answer it. `again`: what AWS refuses the second time is done again.
+    async fn call(
         self: &Arc<Self>,
         parts: &Parts,
         body: Bytes,
@@ -153,7 +149,8 @@ impl Gateway {
             let asked = || serde_json::from_slice::<Value>(&body).unwrap_or_default();
             if operation.name.starts_with("Create")
                 && !again
-                && let Some(answer) = crate::duplicates::answer(&self.upstream, &self.emails, operation, &asked()).await
+                && let Some(answer) =
+                    crate::strict::duplicates::answer(&self.upstream, &self.emails, operation, &asked()).await
             {
                 return answer;
             }
@@ -168,7 +165,7 @@ impl Gateway {
         }
         let path = parts.uri.path_and_query().map_or("/", |p| p.as_str());
         if on_moto && operation.service == "s3" && operation.name == "GetObjectRetention" {
-            return crate::object_lock::retention(&self.upstream, account, path, &headers).await;
+            return crate::lacking::object_lock::retention(&self.upstream, account, path, &headers).await;
         }
         if on_moto && let Some(later) = self.asynchrony.later(place, operation, &body) {
             return Ok(self.do_later(later, account, parts.method.clone(), path.to_owned(), headers, body));
@@ -213,13 +210,11 @@ impl Gateway {
     async fn sts(&self, caller: &Caller, operation: &Operation, body: &[u8]) -> Result<Response<Body>, Refusal> {
         let role = operation::field(body, "RoleArn").unwrap_or_default();
         let account = role.split(':').nth(4).unwrap_or_default();
+        let question = Question::new("sts:AssumeRole", role.as_str());
         if self.asynchrony.is_closed_yet(account) {
-            let words =
-                format!("User: {} is not authorized to perform: sts:AssumeRole on resource: {role}", caller.session);
-            return Err(Refusal::denied(operation.protocol, words));
+            return Err(Refusal::not_authorized(operation.protocol, caller, &question, ""));
         }
         if is_member(&caller.account) && operation.name == "AssumeRole" {
-            let question = crate::policies::Question::new("sts:AssumeRole", role.as_str());
             self.admit_one(caller, operation.protocol, &question).await?;
         }
         let path = match account.is_empty() {
@@ -231,13 +226,6 @@ impl Gateway {
 
     /// What AWS refuses and the emulators let pass.
     async fn as_strict_as_aws(&self, place: Place<'_>, operation: &Operation, body: &[u8]) -> Result<(), Refusal> {
-        if let Some((role, service)) = passed_role(operation, body)
-            && let Some(role) = self.roles.by_arn(&self.upstream, &role).await
-            && !role.trusts_service(service, place.account)
-        {
-            let words = format!("Role {} is invalid or cannot be assumed", role.arn);
-            return Err(Refusal::new("ValidationError", words));
-        }
         if operation.service == "iam"
             && let Some(name) = operation::field(body, "RoleName")
             && let Some(trust) = operation::field(body, "AssumeRolePolicyDocument")
@@ -272,12 +260,10 @@ impl Gateway {
         headers: HeaderMap,
         body: Bytes,
     ) -> Response<Body> {
-        if later.after == Duration::MAX {
-            return later.answer;
-        }
+        let Some(after) = later.after else { return later.answer };
         let (gateway, account) = (self.clone(), account.to_owned());
         tokio::spawn(async move {
-            tokio::time::sleep(later.after).await;
+            tokio::time::sleep(after).await;
             let host = gateway.upstream.host(&account);
             let done = gateway.upstream.send(host, &method, &path, &headers, body).await;
             if let (Ok(answer), Some(stack)) = (done, later.stack)
@@ -322,7 +308,7 @@ impl Gateway {
             tokio::time::sleep(after).await;
             let body = json!({"logGroupName": name});
             let target = "Logs_20140328.CreateLogGroup";
-            let _ = gateway.upstream.ask(&account, &region, "logs", Question::Json(target, &body)).await;
+            let _ = gateway.upstream.ask(&account, &region, "logs", upstream::Question::Json(target, &body)).await;
             gateway.lists.forget(&account);
         });
     }
@@ -367,12 +353,7 @@ impl Gateway {
         Ok(())
     }
 
-    async fn admit_one(
-        &self,
-        caller: &Caller,
-        protocol: Protocol,
-        question: &crate::policies::Question,
-    ) -> Result<(), Refusal> {
+    async fn admit_one(&self, caller: &Caller, protocol: Protocol, question: &Question) -> Result<(), Refusal> {
         let mut why = None;
         if is_member(&caller.account) {
             why = match self.guardrails.of(&self.upstream, &caller.account).await {
@@ -387,9 +368,7 @@ impl Gateway {
             why = objection(&self.upstream, &self.roles, caller, question).await;
         }
         let Some(why) = why else { return Ok(()) };
-        let (who, action, resource) = (&caller.session, &question.action, &question.resource);
-        let words = format!("User: {who} is not authorized to perform: {action} on resource: {resource} {why}");
-        Err(Refusal::denied(protocol, words))
+        Err(Refusal::not_authorized(protocol, caller, question, why))
     }
 
     /// What the gateway answers because the emulators cannot.
@@ -419,7 +398,7 @@ impl Gateway {
             self.emails.take(&serde_json::from_slice(asked).unwrap_or_default());
             let answer: Value = serde_json::from_str(&text).unwrap_or_default();
             if let Some(account) = answer["CreateAccountStatus"]["AccountId"].as_str() {
-                crate::identity_center::make_access_role(&self.upstream, account).await;
+                crate::lacking::identity_center::make_access_role(&self.upstream, account).await;
             }
         }
         let Some(seen) = self.asynchrony.seen(place, operation, asked, &text) else {
@@ -441,7 +420,8 @@ impl Gateway {
             tokio::time::sleep(lasts).await;
             for account in accounts {
                 let (instance, set) = (&asked["InstanceArn"], &asked["PermissionSetArn"]);
-                if let Err(error) = crate::identity_center::write_role(&gateway.upstream, &account, instance, set).await
+                if let Err(error) =
+                    crate::lacking::identity_center::write_role(&gateway.upstream, &account, instance, set).await
                 {
                     tracing::error!(account, error, "a permission set could not be provisioned");
                 }
@@ -497,13 +477,10 @@ impl Gateway {
                 let since = query.get("since").and_then(|s| s.parse().ok()).unwrap_or(0);
                 Response::new(Body::from(self.ledger.since(since)))
             }
-            "/_koza/world" => {
-                let names = serde_json::from_slice(body).unwrap_or_default();
-                match self.upstream.world(&names).await {
-                    Ok(world) => json_answer(&Value::Object(world)),
-                    Err(error) => Refusal::new("ServiceUnavailable", error).into_response(Protocol::Json),
-                }
-            }
+            "/_koza/world" => match self.upstream.world().await {
+                Ok(world) => json_answer(&Value::Object(world)),
+                Err(error) => Refusal::new("ServiceUnavailable", error).into_response(Protocol::Json),
+            },
             "/_koza/costs" => {
                 self.costs.set(asked().as_object().cloned().unwrap_or_default());
                 json_answer(&json!({}))
@@ -515,7 +492,7 @@ impl Gateway {
                 }
                 Err(error) => Refusal::new("ValidationException", error.to_string()).into_response(Protocol::Json),
             },
-            "/_koza/identity-center" => match crate::identity_center::instance(&self.upstream).await {
+            "/_koza/identity-center" => match crate::lacking::identity_center::instance(&self.upstream).await {
                 Ok((arn, store)) => json_answer(&json!({"instance": arn, "store": store})),
                 Err(error) => Refusal::new("ServiceUnavailable", error).into_response(Protocol::Json),
             },

@@ -4,30 +4,18 @@
 //! refuses what AWS would refuse and the emulators let pass, answers what they lack, and writes every call down.
 //! It keeps everything in memory: `down` forgets it.
 
+mod access;
 mod answer;
-mod asynchrony;
 mod bystander;
-mod caller;
-mod costs;
-mod duplicates;
-mod durations;
 mod emulators;
 mod faults;
 mod gateway;
-mod guardrails;
 pub mod http;
-mod identity_center;
+mod lacking;
 mod ledger;
-mod lists;
-mod notebooks;
-mod object_lock;
 mod operation;
-mod policies;
-mod quotas;
-mod resources;
-mod roles;
-mod rules;
-mod sessions;
+mod slow;
+mod strict;
 mod tools;
 mod upstream;
 
@@ -53,7 +41,7 @@ pub const OPERATIONS_KEY: &str = "AKIAKOZAOPERATIONS00";
 
 /// The access key of a function with this role: what is signed with it has that role's rights.
 pub fn function_key(role_arn: &str) -> String {
-    sessions::function_key(role_arn)
+    access::sessions::function_key(role_arn)
 }
 
 /// What the gateway's process does: serves until it is ended.
@@ -128,20 +116,7 @@ pub fn count(calls: &[Call]) -> std::collections::BTreeMap<(String, String), (us
 /// All that is in the organization and its accounts, by names and never by ids or times, so that two worlds can be compared.
 /// Read from the emulators themselves, not by calls. Accounts are named as the organization names them.
 pub async fn world(endpoint: &str) -> anyhow::Result<std::collections::BTreeMap<String, Value>> {
-    let (mut names, mut body) = (serde_json::Map::new(), json!({}));
-    loop {
-        let target = "AWSOrganizationsV20161128.ListAccounts";
-        let page = http::signed_json(endpoint, MANAGEMENT_KEY, "organizations", target, &body).await?;
-        for account in page["Accounts"].as_array().into_iter().flatten() {
-            names.insert(account["Id"].as_str().unwrap_or_default().to_owned(), account["Name"].clone());
-        }
-        match page["NextToken"].as_str() {
-            Some(token) => body = json!({"NextToken": token}),
-            None => break,
-        }
-    }
-    let answer = http::post(endpoint, "/_koza/world", &Value::Object(names)).await?;
-    Ok(serde_json::from_str(&answer)?)
+    Ok(serde_json::from_str(&http::get(endpoint, "/_koza/world").await?)?)
 }
 
 /// Whether the account beside the pool still has what it had.

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, 
 use http_body_util::BodyExt;
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 /// The header that carries the gateway's secret; the emulators' launchers ask for it.
@@ -51,16 +51,12 @@ impl Upstream {
 
     /// Whether every emulator answers.
     pub async fn is_ready(&self) -> bool {
-        let health = |host: String, path: &'static str| async move {
-            let answer = self.send(&host, &Method::GET, path, &HeaderMap::new(), Bytes::new()).await;
-            answer.is_ok_and(|a| a.status().is_success())
-        };
-        for moto in &self.motos {
-            if !health(moto.clone(), "/moto-api/data.json").await {
+        for emulator in self.motos.iter().chain([&self.ministack]) {
+            if self.question_at(emulator, "/_koza/ready", &[]).await.is_err() {
                 return false;
             }
         }
-        health(self.ministack.clone(), "/_ministack/health").await
+        true
     }
 
     /// Whether another process has a bucket of this name: names are unique in all of AWS, moto's only in one process.
@@ -158,13 +154,29 @@ impl Upstream {
         }
     }
 
-    /// What there is in all accounts, by names. `accounts` by id.
-    pub async fn world(&self, accounts: &BTreeMap<String, String>) -> Result<Map<String, Value>, String> {
-        let mut world = Map::new();
+    /// The names of all accounts of the organization, by id.
+    pub async fn accounts(&self) -> Result<BTreeMap<String, String>, String> {
+        let (mut accounts, mut body) = (BTreeMap::new(), json!({}));
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        loop {
+            let target = "AWSOrganizationsV20161128.ListAccounts";
+            let page = self.ask_json(MANAGEMENT, "us-east-1", "organizations", target, &body).await?;
+            let listed = page["Accounts"].as_array().into_iter().flatten();
+            accounts.extend(listed.map(|account| (text(&account["Id"]), text(&account["Name"]))));
+            match page["NextToken"].as_str() {
+                Some(token) => body = json!({"NextToken": token}),
+                None => return Ok(accounts),
+            }
+        }
+    }
+
+    /// What there is in all accounts, by names.
+    pub async fn world(&self) -> Result<Map<String, Value>, String> {
+        let (accounts, mut world) = (self.accounts().await?, Map::new());
         for host in &self.motos {
             let here: BTreeMap<_, _> = accounts.iter().filter(|(id, _)| self.host(id) == host).collect();
             // All names go to the process that has the organization: assignments name accounts of every process.
-            let all = serde_json::to_string(accounts).map_err(|e| e.to_string())?;
+            let all = serde_json::to_string(&accounts).map_err(|e| e.to_string())?;
             let own = serde_json::to_string(&here.keys().collect::<Vec<_>>()).map_err(|e| e.to_string())?;
             let fields = [("names", all.as_str()), ("own", own.as_str())];
             let said = self.question_at(host, "/_koza/world", &fields).await?;

@@ -3,8 +3,8 @@
 //! At each level (root, every OU on the way, the account) some policy must allow the action, and none may deny it. A change
 //! takes effect some seconds after it was made.
 
-use crate::caller::Caller;
-use crate::policies::{Question, together};
+use crate::access::caller::Caller;
+use crate::access::policies::{Question, together};
 use crate::upstream::Upstream;
 use iam_rs::{Decision, IAMPolicy};
 use std::collections::HashMap;
@@ -84,7 +84,7 @@ impl Effective {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policies::evaluate;
+    use crate::access::policies::evaluate;
     use serde_json::{Value, json};
 
     fn caller(name: &str) -> Caller {

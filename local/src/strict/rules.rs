@@ -1,8 +1,9 @@
 //! Rules of AWS that the emulators let pass.
 
+use crate::access::resources::passed_role;
+use crate::access::roles::Roles;
 use crate::answer::{Refusal, element};
 use crate::operation::{Operation, field};
-use crate::roles::Roles;
 use crate::upstream::{Question, Upstream};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
@@ -38,6 +39,10 @@ impl Rules {
         match (operation.service.as_str(), operation.name.as_str()) {
             ("cloudformation", "CreateStack" | "UpdateStack" | "DeleteStack") => {
                 self.stack(upstream, roles, place, operation, body).await
+            }
+            ("lambda", "CreateFunction") | ("sagemaker", "CreateNotebookInstance") => {
+                let (role, service) = passed_role(operation, body)?;
+                unusable_role(upstream, roles, place, &role, service).await
             }
             ("cognito-idp", "DeleteUserPool") => protected_pool(upstream, place, body).await,
             ("cloudfront", "DeleteDistribution") => {
@@ -77,9 +82,8 @@ impl Rules {
             ));
         }
         let arn = given.or(remembered)?;
-        let role = roles.by_arn(upstream, &arn).await;
-        if !role.is_some_and(|role| role.trusts_service("cloudformation.amazonaws.com", place.account)) {
-            return Some(Refusal::new("ValidationError", format!("Role {arn} is invalid or cannot be assumed")));
+        if let Some(refusal) = unusable_role(upstream, roles, place, &arn, "cloudformation.amazonaws.com").await {
+            return Some(refusal);
         }
         self.lock().insert(key, arn);
         None
@@ -89,7 +93,7 @@ impl Rules {
     /// Organizations").
     async fn closing(&self, upstream: &Upstream, body: &[u8]) -> Option<Refusal> {
         let asked: Value = serde_json::from_slice(body).ok()?;
-        let members = members(upstream).await.ok()?;
+        let members = upstream.accounts().await.ok()?.len();
         let mut closed = self.closed.lock().unwrap_or_else(|e| e.into_inner());
         if closed.len() >= most_closings(members) {
             let words = "You have exceeded the number of accounts that you can close in thirty days.";
@@ -107,21 +111,27 @@ impl Rules {
     }
 }
 
-fn most_closings(members: usize) -> usize {
-    (members / 5).clamp(250, 1_000)
+/// A role that is not there, or that does not trust the service that it is handed to.
+async fn unusable_role(
+    upstream: &Upstream,
+    roles: &Roles,
+    place: Place<'_>,
+    role: &str,
+    service: &str,
+) -> Option<Refusal> {
+    if roles.by_arn(upstream, role).await.is_some_and(|role| role.trusts_service(service, place.account)) {
+        return None;
+    }
+    let code = match service {
+        "lambda.amazonaws.com" => "InvalidParameterValueException",
+        "sagemaker.amazonaws.com" => "ValidationException",
+        _ => "ValidationError",
+    };
+    Some(Refusal::new(code, format!("Role {role} is invalid or cannot be assumed")))
 }
 
-async fn members(upstream: &Upstream) -> Result<usize, String> {
-    let (mut count, mut body) = (0, json!({}));
-    loop {
-        let target = "AWSOrganizationsV20161128.ListAccounts";
-        let page = upstream.ask_json(crate::MANAGEMENT, "us-east-1", "organizations", target, &body).await?;
-        count += page["Accounts"].as_array().map_or(0, Vec::len);
-        match page["NextToken"].as_str() {
-            Some(token) => body = json!({"NextToken": token}),
-            None => return Ok(count),
-        }
-    }
+fn most_closings(members: usize) -> usize {
+    (members / 5).clamp(250, 1_000)
 }
 
 /// A subnet goes when no network interface is in it: an instance's, a load balancer's, a function's.

@@ -1,10 +1,10 @@
 //! Who calls: fixed keys of the management and operations accounts, functions, and sessions that the gateway itself gave.
 
+use crate::access::caller::{Caller, Session};
+use crate::access::policies::Question;
+use crate::access::roles::Roles;
 use crate::answer::{Refusal, xml, xml_answer};
-use crate::caller::{Caller, Session};
 use crate::operation::{Operation, Protocol, field};
-use crate::policies::Question;
-use crate::roles::Roles;
 use crate::upstream::Upstream;
 use crate::{MANAGEMENT, MANAGEMENT_KEY, OPERATIONS, OPERATIONS_KEY};
 use axum::body::Body;
@@ -78,21 +78,14 @@ impl Sessions {
             "AssumeRole" => {
                 let arn = field(body, "RoleArn").unwrap_or_default();
                 let name = field(body, "RoleSessionName").unwrap_or_default();
-                let denied = |why: &str| {
-                    let who = &caller.session;
-                    let words =
-                        format!("User: {who} is not authorized to perform: sts:AssumeRole on resource: {arn}{why}");
-                    Refusal::denied(Protocol::Query, words)
-                };
+                let mut question = Question::new("sts:AssumeRole", arn.as_str());
+                if let Some(path) = path {
+                    question.facts.push(("aws:ResourceOrgPaths", ContextValue::StringList(vec![path])));
+                }
+                let denied = |why: &str| Refusal::not_authorized(Protocol::Query, caller, &question, why);
                 let role = roles.trusting(upstream, &arn, caller).await.ok_or_else(|| denied(""))?;
-                if caller.role.is_some() {
-                    let mut question = Question::new("sts:AssumeRole", arn.as_str());
-                    if let Some(path) = path {
-                        question.facts.push(("aws:ResourceOrgPaths", ContextValue::StringList(vec![path])));
-                    }
-                    if let Some(why) = objection(upstream, roles, caller, &question).await {
-                        return Err(denied(&format!(" {why}")));
-                    }
+                if let Some(why) = objection(upstream, roles, caller, &question).await {
+                    return Err(denied(why));
                 }
                 let policy = match field(body, "Policy") {
                     Some(text) => Some(serde_json::from_str(&text).map(Arc::new).map_err(|e| {

@@ -2,7 +2,7 @@
 
 use crate::answer::json_answer;
 use crate::operation::Operation;
-use crate::rules::Place;
+use crate::strict::rules::Place;
 use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};

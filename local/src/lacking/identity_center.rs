@@ -2,10 +2,10 @@
 //!
 //! AWS makes a role in an account for each permission set that is assigned there; moto does not, so the gateway does.
 
+use crate::access::caller::Session;
+use crate::access::sessions::Sessions;
 use crate::answer::{Refusal, json_answer};
-use crate::asynchrony::Asynchrony;
-use crate::caller::Session;
-use crate::sessions::Sessions;
+use crate::slow::asynchrony::Asynchrony;
 use crate::upstream::{Question, Upstream};
 use crate::{MANAGEMENT, REGION};
 use axum::body::Body;

@@ -2,10 +2,10 @@
 //! asked for. The emulators do it at once, so the gateway hides what is not done yet, or does it later.
 
 use crate::answer::{Refusal, element, json_answer, xml_answer};
-use crate::durations::{Durations, Job};
 use crate::operation::{Operation, field};
-use crate::quotas::{Quotas, Reach};
-use crate::rules::Place;
+use crate::slow::durations::{Durations, Job};
+use crate::strict::quotas::{Quotas, Reach};
+use crate::strict::rules::Place;
 use axum::body::Body;
 use axum::http::Response;
 use serde_json::{Value, json};
@@ -38,8 +38,8 @@ pub struct Asynchrony {
 /// Something that is done when its time has come and not before.
 #[derive(Debug)]
 pub struct Later {
-    /// When.
-    pub after: Duration,
+    /// When; `None`: it is on its way already, and nothing is left to do.
+    pub after: Option<Duration>,
     /// What is answered now.
     pub answer: Response<Body>,
     /// The stack that it deletes.
@@ -159,7 +159,7 @@ impl Asynchrony {
             ("sagemaker", "DeleteNotebookInstance") => {
                 let asked: Value = serde_json::from_slice(body).unwrap_or_default();
                 let after = self.begin(Job::NotebookDelete, &key(place, asked["NotebookInstanceName"].as_str()?));
-                Some(Later { after, answer: json_answer(&json!({})), stack: None })
+                Some(Later { after: Some(after), answer: json_answer(&json!({})), stack: None })
             }
             ("cloudformation", "DeleteStack") => {
                 let stack = key(place, stack_name(&field(body, "StackName")?));
@@ -169,11 +169,9 @@ impl Asynchrony {
                         .to_owned(),
                 );
                 self.stacks().remove(&stack);
-                match self.is_under_way(Job::StackDelete, &stack) {
-                    // A second time is taken, and changes nothing.
-                    true => Some(Later { after: Duration::MAX, answer, stack: None }),
-                    false => Some(Later { after: self.begin(Job::StackDelete, &stack), answer, stack: Some(stack) }),
-                }
+                let again = self.is_under_way(Job::StackDelete, &stack);
+                let after = (!again).then(|| self.begin(Job::StackDelete, &stack));
+                Some(Later { after, answer, stack: Some(stack) })
             }
             _ => None,
         }
@@ -463,8 +461,8 @@ mod tests {
         let stacks = "<m><StackId>arn:aws:cloudformation:r:1:stack/a/1</StackId><StackStatus>CREATE_COMPLETE</StackStatus></m>\
                       <m><StackId>arn:aws:cloudformation:r:1:stack/b/2</StackId><StackStatus>CREATE_COMPLETE</StackStatus></m>";
         let first = slow.later(HERE, &delete, b"StackName=a").expect("later");
-        assert!(first.after > Duration::from_secs(1) && first.stack.is_some());
-        assert!(slow.later(HERE, &delete, b"StackName=a").expect("taken").stack.is_none());
+        assert!(first.after > Some(Duration::from_secs(1)));
+        assert_eq!(slow.later(HERE, &delete, b"StackName=a").expect("taken").after, None);
         let seen = slow.seen(HERE, &list, b"", stacks).expect("changed");
         assert!(seen.contains("a/1</StackId><StackStatus>DELETE_IN_PROGRESS<"), "{seen}");
         assert!(seen.contains("b/2</StackId><StackStatus>CREATE_COMPLETE<"), "{seen}");

@@ -1,11 +1,11 @@
 //! What a call asks of policies: which actions, on which resources. Exact for the services that policies of ours name
 //! resources of (IAM, S3, Organizations, Identity Center, SNS, STS); for others the account's own `any`, which only `*` allows.
 
+use crate::access::caller::Caller;
+use crate::access::policies::Question;
+use crate::access::roles::Roles;
 use crate::answer::element;
-use crate::caller::Caller;
 use crate::operation::{Operation, field, header, iam_actions};
-use crate::policies::Question;
-use crate::roles::Roles;
 use crate::upstream::Upstream;
 use crate::{MANAGEMENT, OPERATIONS};
 use axum::http::request::Parts;

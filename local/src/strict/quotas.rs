@@ -3,7 +3,7 @@
 
 use crate::answer::Refusal;
 use crate::operation::Operation;
-use crate::rules::Place;
+use crate::strict::rules::Place;
 use anyhow::Context;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
@@ -80,7 +80,7 @@ impl Quotas {
     /// Reads the rows. `speed`: how much faster than AWS's the clock runs.
     pub fn read(speed: f64) -> anyhow::Result<Self> {
         let mut rows = Vec::new();
-        for row in csv::Reader::from_reader(include_str!("../data/quotas.csv").as_bytes()).deserialize() {
+        for row in csv::Reader::from_reader(include_str!("../../data/quotas.csv").as_bytes()).deserialize() {
             let row: Row = row.context("data/quotas.csv cannot be read")?;
             anyhow::ensure!(!row.source.is_empty() && !row.confidence.is_empty(), "{row:?} has no source");
             anyhow::ensure!(row.per_second.is_some() == row.burst.is_some(), "{row:?}: a rate has a burst");

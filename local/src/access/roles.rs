@@ -3,8 +3,8 @@
 //! A role may do what its identity policies allow, its permissions boundary and its session policy allow too, and none of
 //! them denies ("Policy evaluation logic" in the IAM User Guide).
 
-use crate::caller::{Caller, name_of};
-use crate::policies::{Question, evaluate, together};
+use crate::access::caller::{Caller, name_of};
+use crate::access::policies::{Question, evaluate, together};
 use crate::upstream::Upstream;
 use iam_rs::{Decision, IAMPolicy};
 use serde_json::{Value, json};
@@ -196,7 +196,7 @@ impl Roles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caller::Session;
+    use crate::access::caller::Session;
     use iam_rs::ContextValue;
 
     const ACCOUNT: &str = "111111111111";

@@ -61,7 +61,7 @@ impl Durations {
     /// Reads the rows. `speed`: how much faster than AWS's the clock runs.
     pub fn read(speed: f64, seed: u64) -> anyhow::Result<Self> {
         let mut rows = HashMap::new();
-        for row in csv::Reader::from_reader(include_str!("../data/durations.csv").as_bytes()).deserialize() {
+        for row in csv::Reader::from_reader(include_str!("../../data/durations.csv").as_bytes()).deserialize() {
             let row: Row = row.context("data/durations.csv cannot be read")?;
             anyhow::ensure!(!row.source.is_empty() && !row.confidence.is_empty(), "{row:?} has no source");
             anyhow::ensure!(row.least <= row.usual && row.usual <= row.most, "{row:?} is no triangle");

@@ -1,6 +1,6 @@
 //! What a policy says of a call, evaluated by the crate `iam-rs`.
 
-use crate::caller::Caller;
+use crate::access::caller::Caller;
 use iam_rs::{Arn, Context, ContextValue, Decision, IAMPolicy, IAMRequest, Principal, PrincipalId};
 
 /// One question to a policy: may this be done with that?
