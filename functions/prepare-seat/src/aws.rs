@@ -4,6 +4,7 @@ use crate::SeatIam;
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use runtime::{code, fault};
 use serde_json::Value;
 use shared::Fault;
@@ -20,6 +21,17 @@ impl AwsIam {
     /// With credentials of that account.
     pub fn new(config: &SdkConfig) -> Self {
         Self { client: Client::new(config) }
+    }
+}
+
+/// What is gone already was deleted by a call whose answer got lost, or a list is behind.
+fn done_or_gone<T, E>(answer: Result<T, SdkError<E>>, doing: impl FnOnce() -> String) -> Result<(), Fault>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match answer {
+        Err(error) if code(&error) != Some("NoSuchEntity") => Err(fault(doing(), error)),
+        _ => Ok(()),
     }
 }
 
@@ -68,7 +80,7 @@ impl SeatIam for AwsIam {
 
     async fn delete_inline(&self, role: &str, name: &str) -> Result<(), Fault> {
         let call = self.client.delete_role_policy().role_name(role).policy_name(name);
-        call.send().await.map(drop).map_err(|e| fault(format!("deleting policy {name} of role {role}"), e))
+        done_or_gone(call.send().await, || format!("deleting policy {name} of role {role}"))
     }
 
     async fn attach(&self, role: &str, arn: &str) -> Result<(), Fault> {
@@ -78,14 +90,11 @@ impl SeatIam for AwsIam {
 
     async fn detach(&self, role: &str, arn: &str) -> Result<(), Fault> {
         let call = self.client.detach_role_policy().role_name(role).policy_arn(arn);
-        call.send().await.map(drop).map_err(|e| fault(format!("detaching {arn} from role {role}"), e))
+        done_or_gone(call.send().await, || format!("detaching {arn} from role {role}"))
     }
 
     async fn delete_role(&self, name: &str) -> Result<(), Fault> {
-        match self.client.delete_role().role_name(name).send().await {
-            Err(error) if code(&error) != Some("NoSuchEntity") => Err(fault(format!("deleting role {name}"), error)),
-            _ => Ok(()),
-        }
+        done_or_gone(self.client.delete_role().role_name(name).send().await, || format!("deleting role {name}"))
     }
 
     async fn policy(&self, arn: &str) -> Result<Option<Value>, Fault> {
@@ -115,11 +124,7 @@ impl SeatIam for AwsIam {
         let versions: Vec<_> = versions.try_collect().await.map_err(|e| fault(doing(), e))?;
         for version in versions.into_iter().filter(|version| !version.is_default_version) {
             let call = self.client.delete_policy_version().policy_arn(arn).set_version_id(version.version_id);
-            match call.send().await {
-                // A first answer that got lost, or a list that is behind.
-                Err(e) if code(&e) != Some("NoSuchEntity") => return Err(fault(doing(), e)),
-                _ => {}
-            }
+            done_or_gone(call.send().await, doing)?;
         }
         let call = self.client.create_policy_version().policy_arn(arn).policy_document(document).set_as_default(true);
         call.send().await.map_err(|e| fault(doing(), e))?;
