@@ -3,6 +3,8 @@
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use aws_sdk_sns::config::interceptors::InterceptorContext;
+use aws_sdk_sns::config::retry::{ClassifyRetry, RetryAction};
 use runtime::{fault, parse};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -133,7 +135,27 @@ pub struct SnsTopic {
 impl SnsTopic {
     /// The topic of this ARN.
     pub fn new(config: &SdkConfig, arn: &str) -> Self {
-        Self { client: aws_sdk_sns::Client::new(config), arn: arn.to_owned() }
+        let config = aws_sdk_sns::config::Builder::from(config).retry_classifier(OnlyWhatWasNotSent).build();
+        Self { client: aws_sdk_sns::Client::from_conf(config), arn: arn.to_owned() }
+    }
+}
+
+/// A call that was not answered, or by a server's error, is not tried again here: it may have sent the alert, and whoever asks
+/// for it the next time says so.
+#[derive(Debug)]
+struct OnlyWhatWasNotSent;
+
+impl ClassifyRetry for OnlyWhatWasNotSent {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let refused = context.response().is_some_and(|answer| answer.status().is_client_error());
+        match context.output_or_error() {
+            Some(Err(_)) if !refused => RetryAction::RetryForbidden,
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "only what was not sent"
     }
 }
 
