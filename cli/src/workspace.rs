@@ -2,8 +2,8 @@
 //! `template.yaml` by the same `sam deploy` that deploys it on AWS.
 
 use anyhow::{Context, bail};
+use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_cloudformation::types::Capability;
 use koza_local::{MANAGEMENT_KEY, OPERATIONS, OPERATIONS_KEY, REGION};
 use std::path::{Path, PathBuf};
@@ -199,9 +199,9 @@ pub fn environment(endpoint: &str) -> [(&'static str, String); 5] {
     ]
 }
 
-/// A configuration for one of the local AWS's two fixed access keys.
+/// A configuration for an access key of the local AWS.
 pub async fn config(endpoint: &str, key: &str) -> SdkConfig {
-    with_credentials(endpoint, aws_credential_types::Credentials::from_keys(key, "local", None)).await
+    koza_local::config_for_key(endpoint, key).retry_config(patient()).load().await
 }
 
 /// A person waits rather than starts anew: a throttle or a broken connection is tried again more often than the SDK would.
@@ -211,13 +211,7 @@ pub fn patient() -> RetryConfig {
 
 /// A configuration for credentials that the local AWS gave.
 pub async fn with_credentials(endpoint: &str, credentials: aws_credential_types::Credentials) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest())
-        .endpoint_url(endpoint)
-        .region(Region::new(REGION))
-        .retry_config(patient())
-        .credentials_provider(credentials)
-        .load()
-        .await
+    koza_local::config_for(endpoint, credentials).retry_config(patient()).load().await
 }
 
 fn is_as_new(copy: &Path, original: &Path) -> bool {

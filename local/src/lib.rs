@@ -7,6 +7,7 @@
 mod access;
 mod answer;
 mod bystander;
+mod clients;
 mod emulators;
 mod faults;
 mod gateway;
@@ -19,6 +20,7 @@ mod strict;
 mod tools;
 mod upstream;
 
+pub use clients::{Message, Subscriber, config_for, config_for_key};
 pub use emulators::{Options, Process, Running, down, status, up};
 pub use faults::{Fault, Trouble};
 pub use ledger::Call;

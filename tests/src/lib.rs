@@ -1,9 +1,8 @@
 //! Tests of the whole: templates against machines and functions, the catalogue against the functions, stories on the local AWS
 //! and the properties that every machine has. Here is what they share.
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
-use koza_local::{Call, MANAGEMENT_KEY, OPERATIONS_KEY, REGION};
+use koza_local::{Call, MANAGEMENT_KEY, OPERATIONS_KEY, REGION, config_for, config_for_key};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -164,19 +163,9 @@ impl Ledger {
     }
 }
 
-/// A configuration for the local AWS.
-pub async fn config(endpoint: &str, credentials: Credentials) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest())
-        .endpoint_url(endpoint)
-        .region(Region::new(REGION))
-        .credentials_provider(credentials)
-        .load()
-        .await
-}
-
 /// Puts a bucket into an account, with its access role.
 pub async fn make_a_bucket(endpoint: &str, account: &str, bucket: &str) {
-    let management = config(endpoint, Credentials::from_keys(MANAGEMENT_KEY, "local", None)).await;
+    let management = config_for_key(endpoint, MANAGEMENT_KEY).load().await;
     let role = aws_sdk_sts::Client::new(&management)
         .assume_role()
         .role_arn(format!("arn:aws:iam::{account}:role/OrganizationAccountAccessRole"))
@@ -186,8 +175,8 @@ pub async fn make_a_bucket(endpoint: &str, account: &str, bucket: &str) {
         .expect("the access role");
     let given = role.credentials.expect("credentials");
     let token = Some(given.session_token);
-    let own =
-        config(endpoint, Credentials::new(given.access_key_id, given.secret_access_key, token, None, "story")).await;
+    let own = Credentials::new(given.access_key_id, given.secret_access_key, token, None, "story");
+    let own = config_for(endpoint, own).load().await;
     let here = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(REGION.into()).build();
     aws_sdk_s3::Client::new(&own)
         .create_bucket()
@@ -200,7 +189,7 @@ pub async fn make_a_bucket(endpoint: &str, account: &str, bucket: &str) {
 
 /// Starts a machine as somebody in the console would, and waits for its end: error and cause, if it failed.
 pub async fn start_by_hand(endpoint: &str, machine: &str, input: Value) -> Option<(String, String)> {
-    let operations = config(endpoint, Credentials::from_keys(OPERATIONS_KEY, "local", None)).await;
+    let operations = config_for_key(endpoint, OPERATIONS_KEY).load().await;
     let client = aws_sdk_sfn::Client::new(&operations);
     let arn = format!("arn:aws:states:{REGION}:{}:stateMachine:koza-{machine}", koza_local::OPERATIONS);
     let started =

@@ -5,7 +5,7 @@ use koza_local::{MANAGEMENT, MANAGEMENT_KEY, OPERATIONS, OPERATIONS_KEY, REGION,
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-use tests::{ONE, Story, config, start_by_hand};
+use tests::{ONE, Story, start_by_hand};
 
 struct Local {
     endpoint: String,
@@ -200,8 +200,7 @@ async fn stacks_take_their_time(local: &Local, key: &str) {
 
 /// 256 KiB for what goes in or out of a state.
 async fn states_data_is_bounded(local: &Local) {
-    let operations =
-        config(&local.endpoint, aws_credential_types::Credentials::from_keys(OPERATIONS_KEY, "local", None)).await;
+    let operations = koza_local::config_for_key(&local.endpoint, OPERATIONS_KEY).load().await;
     let twice = json!({"QueryLanguage": "JSONata", "StartAt": "Twice", "States": {"Twice": {
         "Type": "Pass", "Output": {"one": "{% $states.input %}", "other": "{% $states.input %}"}, "End": true}}});
     aws_sdk_sfn::Client::new(&operations)

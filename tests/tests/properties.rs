@@ -1,9 +1,12 @@
 //! What every machine, and so every function, keeps whatever happens: run again it changes nothing; cut off anywhere and started
-//! again it ends as if it had never been cut off; in a storm it ends as on a calm day; and nobody outside the pool is touched.
+//! again it ends as if it had never been cut off; in a storm it ends as on a calm day; nobody outside the pool is touched; and
+//! people are told everything, once.
 //!
 //! A machine that is not in `STEPS` fails the first test. The checks themselves are shown to fail in the last.
 
-use koza_local::{Call, Fault, MANAGEMENT_KEY, http};
+use koza_local::{
+    Call, Fault, MANAGEMENT_KEY, Message, OPERATIONS, OPERATIONS_KEY, REGION, Subscriber, config_for_key, http,
+};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use tests::{Ledger, ONE, Story, course, make_a_bucket, root, roster};
@@ -33,6 +36,8 @@ struct Course {
     endpoint: String,
     ledger: Ledger,
     made: usize,
+    people: Subscriber,
+    heard: Vec<Message>,
 }
 
 /// How a step ended well.
@@ -48,6 +53,13 @@ async fn made(endpoint: &str) -> usize {
     koza_local::calls(endpoint).await.expect("the ledger").len()
 }
 
+/// Who hears the alerts.
+async fn people(endpoint: &str) -> Subscriber {
+    let operations = config_for_key(endpoint, OPERATIONS_KEY).load().await;
+    let topic = format!("arn:aws:sns:{REGION}:{OPERATIONS}:koza-alerts");
+    Subscriber::of(&operations, &topic).await.expect("a subscription")
+}
+
 impl Course {
     /// `attempts`: how often a function's SDK tries a call; once, and what breaks is not mended below our own code.
     async fn begin(name: &str, attempts: u32) -> Self {
@@ -56,7 +68,20 @@ impl Course {
         story.file("course/course.yaml", &course("small-2026"));
         story.file("course/roster.csv", &roster(1));
         let endpoint = story.up(FAST);
-        Self { ledger: Ledger::of(&endpoint), made: made(&endpoint).await, story, endpoint }
+        Self {
+            ledger: Ledger::of(&endpoint),
+            made: made(&endpoint).await,
+            people: people(&endpoint).await,
+            heard: Vec::new(),
+            story,
+            endpoint,
+        }
+    }
+
+    /// Everything that people were told.
+    async fn heard(&mut self) -> &[Message] {
+        self.heard.extend(self.people.heard().await.expect("what arrived"));
+        &self.heard
     }
 
     /// Every call since the local AWS was made.
@@ -177,9 +202,12 @@ fn line(call: &Call) -> String {
 
 /// Whether a call of ours changes something. Records are written by everything that runs; people are not ours.
 fn is_write(call: &Call) -> bool {
-    let reads = ["Get", "List", "Describe", "Head", "AssumeRole"].iter().any(|verb| call.operation.starts_with(verb));
     let is_record = call.account == koza_local::OPERATIONS && call.service == "s3";
-    !reads && !is_record && call.principal.contains(":role/")
+    !is_read(call) && !is_record && call.principal.contains(":role/")
+}
+
+fn is_read(call: &Call) -> bool {
+    ["Get", "List", "Describe", "Head", "AssumeRole"].iter().any(|verb| call.operation.starts_with(verb))
 }
 
 /// Who asks for a sweep gets one: people are locked out while it looks (the seat moves to Sweeping and back), and its keeper comes
@@ -201,15 +229,36 @@ fn differences(one: &World, other: &World) -> Vec<String> {
     differs.map(|key| format!("{key}: {:?} and not {:?}", other.get(key), one.get(key))).collect()
 }
 
+/// What people were told again without a word that they may have it already.
+fn repeated(heard: &[Message]) -> Vec<String> {
+    let mut known = BTreeSet::new();
+    let again = heard.iter().filter(|m| !m.text.starts_with("You may have this already") && !known.insert(*m));
+    again.map(|m| format!("told again: {}", m.subject)).collect()
+}
+
+/// What was told of seats and courses. Executions that did not end well are told too, by their own names.
+fn subjects(heard: &[Message]) -> BTreeSet<String> {
+    heard.iter().filter(|m| !m.text.contains("Execution arn:")).map(|m| m.subject.clone()).collect()
+}
+
 fn all_is_well(complaints: Vec<String>, doing: &str) {
     assert!(complaints.is_empty(), "{doing}:\n{}", complaints.join("\n"));
 }
 
-/// The world after each step of a course that nothing disturbed.
-static CALM: OnceCell<Vec<World>> = OnceCell::const_new();
+/// A course that nothing disturbed.
+struct Calm {
+    /// The world after each step.
+    worlds: Vec<World>,
+    /// What was told.
+    subjects: BTreeSet<String>,
+    /// Who wrote by which operation: service, operation, role.
+    writes: BTreeSet<[String; 3]>,
+}
+
+static CALM: OnceCell<Calm> = OnceCell::const_new();
 
 /// Also proves that every step, done again, changes nothing.
-async fn calm() -> &'static [World] {
+async fn calm() -> &'static Calm {
     let calm = CALM.get_or_init(|| async {
         let mut course = Course::begin("calm", 3).await;
         let mut worlds = Vec::new();
@@ -226,7 +275,16 @@ async fn calm() -> &'static [World] {
             assigned.clone().count() == 2 && assigned.clone().all(|c| c.error.is_none()),
             "one each, within quotas"
         );
-        worlds
+        // The buckets that two steps begin with are not of our making.
+        let ours = calls.iter().filter(|c| !is_read(c) && c.operation != "CreateBucket").filter_map(|call| {
+            let (_, role) = call.principal.split_once(":role/")?;
+            Some([call.service.clone(), call.operation.clone(), role.to_owned()])
+        });
+        let (writes, heard) = (ours.collect(), course.heard().await);
+        all_is_well(repeated(heard), "alerts");
+        let subjects = subjects(heard);
+        assert!(subjects.len() >= 2, "frozen and thawed: {subjects:?}");
+        Calm { worlds, subjects, writes }
     });
     calm.await
 }
@@ -240,7 +298,36 @@ async fn everything_done_again_changes_nothing() {
         .collect();
     let tried: BTreeSet<String> = STEPS.iter().map(|(machine, _)| (*machine).to_owned()).collect();
     assert_eq!(tried, there, "every machine has a step here");
-    assert_eq!(calm().await.len(), STEPS.len());
+    assert_eq!(calm().await.worlds.len(), STEPS.len());
+}
+
+/// The first call of every operation that writes is done and not answered, for each role that makes it: the SDK tries again, and
+/// is told that it is there, or gone, already.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_answer_is_lost_it_ends_as_if_it_had_come() {
+    let _one = ONE.lock().await;
+    let calm = calm().await;
+    let mut course = Course::begin("lost", 3).await;
+    let lost = calm.writes.iter().map(|[service, operation, role]| {
+        json!({"service": service, "operation": operation, "principal": format!(":role/{role}"),
+               "trouble": "lostAnswer", "rate": 1, "times": 1})
+    });
+    set_faults(&course.endpoint, &lost.collect::<Vec<_>>()).await;
+    for (n, (machine, arguments)) in STEPS.into_iter().enumerate() {
+        course.before(machine).await;
+        course.run(arguments).unwrap_or_else(|why| panic!("{machine}: {why}"));
+        all_is_well(differences(&calm.worlds[n], &course.world().await), machine);
+    }
+    let calls = course.calls().await;
+    let lost: BTreeSet<(&str, &str)> = calls
+        .iter()
+        .filter(|c| c.error.as_deref() == Some("LostAnswer"))
+        .map(|c| (c.service.as_str(), c.operation.as_str()))
+        .collect();
+    let not_lost = calm.writes.iter().filter(|[service, operation, _]| !lost.contains(&(service, operation)));
+    assert_eq!(not_lost.collect::<Vec<_>>(), Vec::<&[String; 3]>::new(), "every one was lost once");
+    all_is_well(outside(&calls, &course.accounts().await), "outside the pool");
+    all_is_well(repeated(course.heard().await), "alerts");
 }
 
 async fn cut_off(name: &str, cut: Cut) {
@@ -251,9 +338,14 @@ async fn cut_off(name: &str, cut: Cut) {
         let (began, cuts) = (std::time::Instant::now(), course.cut_anywhere(machine, arguments, cut).await);
         assert!(cuts > 0, "{machine} was never cut off");
         println!("{machine} was cut off {cuts} times ({:.0} s)", began.elapsed().as_secs_f64());
-        all_is_well(differences(&calm[n], &course.world().await), machine);
+        all_is_well(differences(&calm.worlds[n], &course.world().await), machine);
     }
     all_is_well(outside(&course.calls().await, &course.accounts().await), "outside the pool");
+    let heard = course.heard().await;
+    all_is_well(repeated(heard), "alerts");
+    let told = subjects(heard);
+    let missing = calm.subjects.difference(&told).map(|subject| format!("nobody was told: {subject}"));
+    all_is_well(missing.collect(), "alerts");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -268,7 +360,7 @@ async fn cut_off_after_any_record_it_ends_as_if_it_had_not_been() {
     cut_off("cut-records", Cut::Record).await;
 }
 
-/// 10 % throttles, 2 % errors, 1 % lost answers, lists that are slow.
+/// 10 % throttles, 2 % errors, 1 % lost answers, among them that of the first alert, lists that are slow.
 fn storm(seed: u64) -> Vec<Value> {
     let mut rules: Vec<Value> =
         ["organizations", "sso", "identitystore", "iam", "sts", "s3", "cloudformation", "ec2", "lambda", "sns", "ce"]
@@ -279,6 +371,7 @@ fn storm(seed: u64) -> Vec<Value> {
                 })
             })
             .collect();
+    rules.push(json!({"service": "sns", "trouble": "lostAnswer", "rate": 1, "times": 1}));
     rules.push(json!({"operation": "List*", "trouble": "slow", "rate": 0.1, "milliseconds": 30, "seed": seed}));
     rules
 }
@@ -287,7 +380,7 @@ fn storm(seed: u64) -> Vec<Value> {
 async fn from_beginning_to_end(learners: usize, rules: &[Value]) -> (World, Vec<Call>) {
     let story = Story::begin("storm");
     let endpoint = story.up(&["--speed", "600"]);
-    let made = made(&endpoint).await;
+    let (made, people) = (made(&endpoint).await, people(&endpoint).await);
     set_faults(&endpoint, rules).await;
     story.file("course/course.yaml", &course("storm-2026"));
     story.file("course/roster.csv", &roster(learners));
@@ -309,6 +402,7 @@ async fn from_beginning_to_end(learners: usize, rules: &[Value]) -> (World, Vec<
     let accounts = accounts.map(|seat| (text(&seat["seat"]), text(&seat["account"]))).collect();
     let calls = koza_local::calls(&endpoint).await.expect("the ledger").split_off(made);
     all_is_well(outside(&calls, &accounts), "outside the pool");
+    all_is_well(repeated(&people.heard().await.expect("what arrived")), "alerts");
     (koza_local::world(&endpoint).await.expect("the world"), calls)
 }
 
@@ -344,15 +438,36 @@ async fn a_storm_ends_as_a_calm_day_does() {
     }
 }
 
+async fn forget_what_was_told(endpoint: &str) {
+    let records = aws_sdk_s3::Client::new(&config_for_key(endpoint, OPERATIONS_KEY).load().await);
+    let buckets = records.list_buckets().send().await.expect("buckets").buckets.unwrap_or_default();
+    let mut told = 0;
+    for bucket in buckets.iter().filter_map(|b| b.name()) {
+        let alerts = records.list_objects_v2().bucket(bucket).prefix("alerts/").send().await.expect("records");
+        for key in alerts.contents().iter().filter_map(|o| o.key()) {
+            records.delete_object().bucket(bucket).key(key).send().await.expect("it is deleted");
+            told += 1;
+        }
+    }
+    assert!(told > 0, "something was told");
+}
+
 /// What looks first is made blind, and what AWS refuses the second time is let through: then each check must complain.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_checks_themselves_can_fail() {
     let _one = ONE.lock().await;
     let calm = calm().await;
     let mut course = Course::begin("broken", 3).await;
-    let (_, fill) = STEPS[0];
+    let [(_, fill), (_, open), _, _, (_, freeze), ..] = STEPS;
     course.run(fill).expect("a pool");
-    all_is_well(differences(&calm[0], &course.world().await), "as the calm one");
+    all_is_well(differences(&calm.worlds[0], &course.world().await), "as the calm one");
+
+    course.run(open).expect("a course");
+    course.run(freeze).expect("a frozen seat");
+    all_is_well(repeated(course.heard().await), "alerts");
+    forget_what_was_told(&course.endpoint).await;
+    course.run(freeze).expect("a frozen seat");
+    assert!(!repeated(course.heard().await).is_empty(), "whoever forgets what was told tells it again");
 
     let blind = json!({"principal": ":role/", "operation": "ListAccounts*", "trouble": "blind", "rate": 1});
     set_faults(&course.endpoint, &[blind]).await;
@@ -362,7 +477,7 @@ async fn the_checks_themselves_can_fail() {
     set_faults(&course.endpoint, &[lenient, blind("ListAccounts*"), blind("ListCreateAccountStatus")]).await;
     let _ = course.run(fill);
     set_faults(&course.endpoint, &[]).await;
-    let second = differences(&calm[0], &course.world().await);
+    let second = differences(&calm.worlds[0], &course.world().await);
     assert!(second.iter().any(|c| c.starts_with("accounts: ")), "second accounts are seen: {second:?}");
 
     // One of our own functions writes outside the pool.

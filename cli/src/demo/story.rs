@@ -9,7 +9,6 @@ use crate::output::{self, Counted};
 use crate::report::Proof;
 use crate::workspace::{self, Workspace};
 use anyhow::Context;
-use aws_config::SdkConfig;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use futures::{StreamExt, TryStreamExt, stream};
 use koza_local::Running;
@@ -296,7 +295,7 @@ async fn watch(
 ) -> anyhow::Result<usize> {
     koza_local::set_costs(endpoint, &costs(plan)).await?;
     let operations = workspace::config(endpoint, koza_local::OPERATIONS_KEY).await;
-    let queue = subscribe(&operations, koza.alerts_topic()).await?;
+    let subscriber = koza_local::Subscriber::of(&operations, koza.alerts_topic()).await?;
     let before = koza_local::calls(endpoint).await?;
     let watched = run(koza, tale, counts, Machine::CostWatch, "cost-watch-demo", json!({})).await?;
     tale.say(format!("cost-watch: {watched}"));
@@ -312,14 +311,14 @@ async fn watch(
         polls >= 1 && polls <= 2 * pages + 2,
         format!("{polls} page(s) of Cost Explorer for {} seats", plan.seats.len()),
     );
-    let messages = receive(&operations, &queue).await?;
+    let messages = subscriber.heard().await?;
     for message in &messages {
-        tale.say(format!("arrived at the subscribed queue: {message}"));
+        tale.say(format!("arrived at the subscribed queue: {}: {}", message.subject, message.text));
     }
     let over = &plan.seats[CAST.over_budget].seat;
     tale.prove(
         "the alert names the seat that is over its limit",
-        messages.iter().any(|m| m.contains(over.seat.as_str())),
+        messages.iter().any(|m| m.subject.contains(over.seat.as_str()) || m.text.contains(over.seat.as_str())),
         format!("{} message(s)", messages.len()),
     );
     let frozen = watched["frozen"].as_array().map_or(0, Vec::len);
@@ -381,47 +380,6 @@ fn costs(plan: &CoursePlan) -> Value {
         costs.insert(place.seat.account.0.clone(), Value::Object(by_day));
     }
     Value::Object(costs)
-}
-
-async fn subscribe(config: &SdkConfig, topic: &str) -> anyhow::Result<String> {
-    let queues = aws_sdk_sqs::Client::new(config);
-    let queue = queues.create_queue().queue_name("koza-demo-alerts").send().await?;
-    let url = queue.queue_url().context("the queue has no URL")?.to_owned();
-    let attributes = queues
-        .get_queue_attributes()
-        .queue_url(&url)
-        .attribute_names(aws_sdk_sqs::types::QueueAttributeName::QueueArn)
-        .send()
-        .await?;
-    let arn = attributes
-        .attributes()
-        .and_then(|a| a.get(&aws_sdk_sqs::types::QueueAttributeName::QueueArn))
-        .context("the queue has no ARN")?;
-    aws_sdk_sns::Client::new(config).subscribe().topic_arn(topic).protocol("sqs").endpoint(arn).send().await?;
-    Ok(url)
-}
-
-async fn receive(config: &SdkConfig, queue: &str) -> anyhow::Result<Vec<String>> {
-    let queues = aws_sdk_sqs::Client::new(config);
-    let mut messages = Vec::new();
-    loop {
-        let answer =
-            queues.receive_message().queue_url(queue).max_number_of_messages(10).wait_time_seconds(1).send().await?;
-        if answer.messages().is_empty() {
-            return Ok(messages);
-        }
-        for message in answer.messages() {
-            let body: Value = serde_json::from_str(message.body().unwrap_or_default())?;
-            let part = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-            messages.push(format!("{}: {}", part("Subject"), part("Message")));
-            queues
-                .delete_message()
-                .queue_url(queue)
-                .receipt_handle(message.receipt_handle().unwrap_or_default())
-                .send()
-                .await?;
-        }
-    }
 }
 
 async fn verdicts(koza: &Koza, plan: &CoursePlan, sweep: &str) -> anyhow::Result<BTreeMap<String, Judgement>> {

@@ -18,6 +18,8 @@ use std::time::Duration;
 enum Scope {
     /// Everybody.
     Organization,
+    /// Everybody, each operation by itself.
+    OrganizationOperation,
     /// Each account.
     Account,
     /// Each account in each Region.
@@ -118,6 +120,7 @@ impl Quotas {
             let (Some(per_second), Some(burst)) = (row.per_second, row.burst) else { continue };
             let key = match row.scope {
                 Scope::Organization => String::new(),
+                Scope::OrganizationOperation => operation.name.clone(),
                 Scope::Account => place.account.to_owned(),
                 Scope::AccountRegion => format!("{} {}", place.account, place.region),
                 Scope::AccountRegionOperation => format!("{} {} {}", place.account, place.region, operation.name),
