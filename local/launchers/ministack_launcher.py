@@ -4,6 +4,8 @@
 - Each function signs with a key that names its own role, so that the gateway can hold it to that role's policies.
 - A state's data is 256 KiB at most, and an account runs so many functions at once and no more ("Quotas" of Step Functions and
   of Lambda).
+
+And more patient: an expression that a busy machine has no time for has not failed.
 """
 
 import json
@@ -51,6 +53,11 @@ def limited(state, execute):
 for state in ["pass", "task", "choice", "wait", "parallel", "map"]:
     name = f"_execute_{state}"
     setattr(stepfunctions, name, limited(state.capitalize(), getattr(stepfunctions, name)))
+
+# ministack gives an expression one second by the wall clock.
+jsonata = stepfunctions.jsonata.Jsonata
+compiled = jsonata.jsonata
+jsonata.jsonata = staticmethod(lambda expression, timeout: compiled(expression))
 
 running = threading.BoundedSemaphore(CONCURRENCY)
 execute_function = lambda_svc._execute_function_provided_warm
