@@ -144,6 +144,10 @@ pub mod key {
     pub fn costs_of(course: &CourseId) -> String {
         format!("costs/{course}/")
     }
+    /// That the closing of a course was told, which is the last thing of it.
+    pub fn course_closed(course: &CourseId) -> String {
+        alert(&format!("course-close-{course}"))
+    }
     /// That an alert was sent; a threshold whose alert was sent has fired.
     pub fn alert(id: &str) -> String {
         format!("alerts/{id}.json")

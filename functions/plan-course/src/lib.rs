@@ -7,7 +7,7 @@ use shared::complaint::Complaints;
 use shared::ids::SweepId;
 use shared::names::State;
 use shared::plan::{CoursePlan, LearnerRecord, read_files};
-use shared::records::{self, Records, key};
+use shared::records::{self, AlertRecord, Records, key};
 use shared::{CourseId, Fault, Names, Seat};
 
 /// Payload.
@@ -158,8 +158,10 @@ async fn close(records: &impl Records, course: CourseId, places: &[SeatPlace]) -
     let sweeps = records::sweeps(records, &course).await?;
     let inside: Vec<Seat> =
         places.iter().filter(|p| p.state == State::Active(course.clone())).map(|p| p.seat.clone()).collect();
-    // A close that was cut off after its last seat left still has users to remove.
-    if sweeps > 0 && inside.is_empty() && !learners(records, &plan).await?.iter().any(|l| l.enrolled || l.made_user) {
+    // A close that was cut off after its last seat left still has users to remove, and somebody to tell.
+    let told = records::read::<AlertRecord>(records, &key::course_closed(&course)).await?.is_some_and(|told| told.sent);
+    let is_user = |learner: &LearnerRecord| learner.enrolled || learner.made_user;
+    if sweeps > 0 && told && inside.is_empty() && !learners(records, &plan).await?.iter().any(is_user) {
         return Err(Fault::invalid(format!("course {course} is closed already: there is nothing to do")));
     }
     let sweep = SweepId::of(&course, sweeps + 1);

@@ -101,6 +101,10 @@ async fn an_open_course_is_left_alone_and_a_closed_one_too() {
             .await
             .unwrap();
     }
+    // Cut off before it was told: told now.
+    assert_eq!(ask(&o, &r, "close").await.unwrap()["count"], 0);
+    let told = AlertRecord { sent: true, ..AlertRecord::default() };
+    records::write(&r, &key::course_closed(&"c-2026".into()), &told).await.unwrap();
     assert!(ask(&o, &r, "close").await.expect_err("closed").chain().contains("closed already"));
     assert!(ask(&o, &r, "open").await.expect_err("closed").chain().contains("was closed"));
 }
