@@ -57,7 +57,7 @@ for state in ["pass", "task", "choice", "wait", "parallel", "map"]:
 # ministack gives an expression one second by the wall clock.
 jsonata = stepfunctions.jsonata.Jsonata
 compiled = jsonata.jsonata
-jsonata.jsonata = staticmethod(lambda expression, timeout: compiled(expression))
+jsonata.jsonata = staticmethod(lambda expression, timeout=None: compiled(expression))
 
 running = threading.BoundedSemaphore(CONCURRENCY)
 execute_function = lambda_svc._execute_function_provided_warm
